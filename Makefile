@@ -1,0 +1,107 @@
+# Two commands matter: `make demo` and `make test`. Both set up what they need on a machine with Python 3 and make.
+# `make help` lists the rest.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+RELAY_VENV := .venv-relay
+NODE := tests/support/node
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+UV_VERSION := 0.13.8
+
+# ---------------------------------------------------------------- people
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(VENV)/.ready ## one job end to end on this machine: relay, node, customer, receipt
+	@$(BIN)/dvm demo
+
+.PHONY: test
+test: ## everything that must be green
+	@$(MAKE) check
+	@$(MAKE) unit
+	@$(MAKE) sim
+	@$(MAKE) integration
+	@$(MAKE) e2e
+
+# ---------------------------------------------------------------- the parts of make test
+
+.PHONY: check
+check: $(VENV)/.ready-dev ## style, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@PYTHONPATH=. $(BIN)/lint-imports
+
+.PHONY: unit
+unit: $(VENV)/.ready-dev ## tests without I/O, and the rules of the house
+	@$(PYTEST) tests/unit tests/test_house.py
+
+.PHONY: sim
+sim: $(VENV)/.ready-dev ## the deterministic simulation, 300 seeds
+	@$(PYTEST) tests/sim
+
+.PHONY: integration
+integration: $(VENV)/.ready-dev $(RELAY_VENV)/.ready node ## real relays, real SQLite files, real child processes
+	@$(PYTEST) tests/integration
+
+.PHONY: e2e
+e2e: $(VENV)/.ready-dev ## the installed dvm command
+	@$(PYTEST) tests/e2e
+
+# ---------------------------------------------------------------- set-up; each is instant the second time
+
+INPUTS := requirements-build.lock pyproject.toml deploy/venv.sh deploy/check_python.py
+
+$(VENV)/.ready: requirements.lock $(INPUTS)
+	@deploy/venv.sh $(VENV) requirements.lock editable
+	@touch $@
+
+$(VENV)/.ready-dev: requirements-dev.lock requirements.lock $(INPUTS)
+	@deploy/venv.sh $(VENV) requirements-dev.lock editable
+	@touch $(VENV)/.ready $@
+
+$(RELAY_VENV)/.ready: tests/support/nostr-relay.lock requirements-build.lock deploy/venv.sh deploy/check_python.py
+	@deploy/venv.sh $(RELAY_VENV) tests/support/nostr-relay.lock
+	@touch $@
+
+.PHONY: node
+node:
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+		$(MAKE) $(NODE)/node_modules/.ready; \
+	else \
+		echo "Node and npm are missing, so the tests with nostr-tools will be skipped; to run them: sudo apt install nodejs npm"; \
+	fi
+
+$(NODE)/node_modules/.ready: $(NODE)/package.json $(NODE)/package-lock.json
+	@cd $(NODE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# ---------------------------------------------------------------- maintainers
+
+.PHONY: format
+format: $(VENV)/.ready-dev ## rewrite the sources in the house style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: lock
+lock: .venv-lock/.ready ## write the locks anew; LOCK_FLAGS=--upgrade moves to newer versions
+	@.venv-lock/bin/python deploy/lock.py write --uv .venv-lock/bin/uv $(LOCK_FLAGS)
+
+.PHONY: lock-check
+lock-check: $(VENV)/.ready-dev ## download every locked file for both architectures and three Pythons
+	@$(BIN)/python deploy/lock.py check
+
+.venv-lock/.ready: Makefile
+	@python3 -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet uv==$(UV_VERSION)
+	@touch $@
+
+.PHONY: clean
+clean: ## remove what the other targets set up
+	rm -rf $(VENV) $(RELAY_VENV) .venv-lock $(NODE)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
