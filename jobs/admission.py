@@ -1,0 +1,83 @@
+"""Whether to take a request, and on which terms. A function of the request, the policy, the queue and the time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobs.grant import CEILING, DEFAULT, Grant
+from jobs.model import Offer
+from jobs.pricing import quote
+from jobs.request import Ask, JobRequest, Malformed, NotOurs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the operator allows."""
+
+    ceiling: Grant = CEILING
+    default: Grant = DEFAULT
+    open_jobs: bool = True
+    """Whether to take requests that name no provider."""
+    oldest_s: int = 86_400
+    """Requests older than this are not looked at: their answers may already have been forgotten."""
+    future_s: int = 900
+    patience_s: int = 600
+    """How long an accepted job may wait for its turn."""
+    live_max: int = 1_000
+    live_per_customer_max: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How much unfinished work the node has."""
+
+    live: int
+    live_of_customer: int
+
+
+def consider(request: JobRequest, policy: Policy, standing: Standing, now: int) -> Offer | Malformed | NotOurs:
+    """Terms, or one error for the customer, or silence. Cheap checks, no side effect."""
+    created = request.event.created_at
+    if created < now - policy.oldest_s:
+        return NotOurs("too old")
+    if not request.addressed and not policy.open_jobs:
+        return NotOurs("open jobs are off")
+    code_and_sentence = _objection(request, policy, standing, now)
+    if code_and_sentence is not None:
+        return Malformed(*code_and_sentence, request.relays)
+    grant = granted(request.ask, policy)
+    if len(request.stdin) > grant.input_bytes:
+        told = f"stdin has {len(request.stdin)} bytes; at most {grant.input_bytes} are taken"
+        return Malformed("input-too-large", told, request.relays)
+    price = quote(grant)
+    if request.bid_msat is not None and request.bid_msat < price:
+        told = f"the price is {price} msat, the bid is {request.bid_msat}"
+        return Malformed("price-too-low", told, request.relays)
+    deadline = now + policy.patience_s
+    return Offer(price, grant, min(deadline, request.expiration or deadline))
+
+
+def granted(ask: Ask, policy: Policy) -> Grant:
+    """What was asked for, or else the default, but never more than the ceiling."""
+    base = policy.default
+    wanted = Grant(
+        fuel=base.fuel if ask.fuel is None else ask.fuel,
+        memory_bytes=base.memory_bytes if ask.memory_bytes is None else ask.memory_bytes,
+        wall_ms=base.wall_ms if ask.wall_ms is None else ask.wall_ms,
+        input_bytes=base.input_bytes,
+        output_bytes=base.output_bytes,
+        log_bytes=base.log_bytes,
+    )
+    return wanted.meet(policy.ceiling)
+
+
+def _objection(request: JobRequest, policy: Policy, standing: Standing, now: int) -> tuple[str, str] | None:
+    if request.expiration is not None and request.expiration <= now:
+        return "expired", "the request had expired when it arrived; publish it again with a later expiration"
+    if request.event.created_at > now + policy.future_s:
+        return "created-in-future", "created_at lies in the future; check the clock of the customer's machine"
+    if standing.live >= policy.live_max:
+        return "busy", "the queue is full; try again later"
+    if standing.live_of_customer >= policy.live_per_customer_max:
+        return "busy", f"you have {standing.live_of_customer} unfinished jobs here; wait for some to end"
+    return None
