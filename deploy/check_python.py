@@ -1,6 +1,6 @@
 """Say in one sentence why this Python cannot carry the project, or nothing.
 
-Runs before anything is installed, so it must be readable by any Python 3 and import nothing but the standard
+Runs before anything is installed, so it must be readable by any Python 3.6 and import nothing but the standard
 library. Exit status 0: fit; 1: the sentence is on stderr.
 """
 
@@ -19,12 +19,12 @@ def refusal(version, pointer_bits, machine, has_venv):
     if pointer_bits != 64 or machine not in MACHINES:
         return (
             "dvm needs a 64-bit system (x86-64 or arm64), because the WebAssembly engine has no 32-bit build; "
-            "this is a {}-bit Python on {}.".format(pointer_bits, machine)
+            f"this is a {pointer_bits}-bit Python on {machine}."
         )
     if not OLDEST <= version <= NEWEST:
         return (
-            "dvm needs Python 3.11, 3.12 or 3.13 and this is Python {}.{}; "
-            "name another one with PYTHON=/path/to/python3.".format(*version)
+            f"dvm needs Python 3.11, 3.12 or 3.13 and this is Python {version[0]}.{version[1]}; "
+            "name another one with PYTHON=/path/to/python3."
         )
     if not has_venv:
         return (

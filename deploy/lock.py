@@ -22,11 +22,12 @@ ARCHES = ("x86_64", "aarch64")
 # Debian 12 has glibc 2.36. pip takes the tags literally, so each one that a wheel may carry is named.
 GLIBCS = ("2014", "_2_5", "_2_17", "_2_24", "_2_26", "_2_27", "_2_28", "_2_31", "_2_34")
 RELAY_REQUIREMENT = "nostr-relay==1.14\n"
-BUILD_REQUIREMENTS = "hatchling>=1.27\nsetuptools>=80\n"
+BUILD_REQUIREMENTS = "hatchling>=1.27\npip>=26\nsetuptools>=80\n"
 HEADERS = {
     "requirements.lock": "What `dvm` needs to run, `dvm demo` included.",
     "requirements-dev.lock": "What `make test` needs beside requirements.lock; it contains that lock whole.",
-    "requirements-build.lock": "What turns this checkout, and the one source-only requirement, into wheels.",
+    "requirements-build.lock": "pip itself, and what turns this checkout and the one source-only requirement into "
+    "wheels.",
     "tests/support/nostr-relay.lock": "The independent relay of the integration tests; a virtual environment "
     "of its own.",
 }
@@ -91,9 +92,7 @@ def linux_only(lock: Path) -> str:
         name, _, marker = first.rstrip(" \\").partition(" ; ")
         if "sys_platform == 'win32'" in marker and "or" not in marker.split():
             continue
-        marker = re.sub(
-            r"(implementation_name|platform_python_implementation) != 'PyPy'( and )?", "", marker
-        )
+        marker = re.sub(r"(implementation_name|platform_python_implementation) != 'PyPy'( and )?", "", marker)
         kept.append(name + (f" ; {marker}" if marker else "") + " \\\n" + rest)
     return "\n".join(kept).rstrip("\n") + "\n"
 
@@ -110,7 +109,7 @@ def check() -> int:
 
 def downloads(name: str, arch: str, python: str) -> bool:
     with tempfile.TemporaryDirectory() as target:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+        command = [sys.executable, "-m", "pip", "download", "-qq", "--no-deps", "--require-hashes"]
         command += ["--only-binary=:all:", "--implementation", "cp", "--python-version", python]
         for glibc in GLIBCS:
             command += ["--platform", f"manylinux{glibc}_{arch}"]

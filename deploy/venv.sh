@@ -44,9 +44,9 @@ if [ ! -x "$venv/bin/python" ]; then
     "$python" -m venv "$venv"
 fi
 
-# pip also reads the environment and its own files, but none of them can weaken --require-hashes.
+# pip also reads the environment and its own files, but none of them can weaken --require-hashes. Errors are shown.
 install() {
-    "$venv/bin/python" -m pip install --quiet --no-input --disable-pip-version-check "$@"
+    "$venv/bin/python" -m pip install -qq --no-input --disable-pip-version-check "$@"
 }
 
 install --require-hashes --only-binary=:all: -r "$root/requirements-build.lock"
