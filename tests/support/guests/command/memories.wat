@@ -1,0 +1,16 @@
+;; Forty core instances with a memory of 64 MiB each: a limit per memory does not hold this one.
+(core module $big (memory (export "memory") 1024)
+  (func $touch (memory.fill (i32.const 0) (i32.const 1) (i32.const 67108864)))
+  (start $touch))
+(core instance (instantiate $big)) (core instance (instantiate $big)) (core instance (instantiate $big)) (core instance (instantiate $big))
+(core instance (instantiate $big)) (core instance (instantiate $big)) (core instance (instantiate $big)) (core instance (instantiate $big))
+(core instance (instantiate $big)) (core instance (instantiate $big)) (core instance (instantiate $big)) (core instance (instantiate $big))
+(core instance (instantiate $big)) (core instance (instantiate $big)) (core instance (instantiate $big)) (core instance (instantiate $big))
+(core instance (instantiate $big)) (core instance (instantiate $big)) (core instance (instantiate $big)) (core instance (instantiate $big))
+(core instance (instantiate $big)) (core instance (instantiate $big)) (core instance (instantiate $big)) (core instance (instantiate $big))
+(core instance (instantiate $big)) (core instance (instantiate $big)) (core instance (instantiate $big)) (core instance (instantiate $big))
+(core instance (instantiate $big)) (core instance (instantiate $big)) (core instance (instantiate $big)) (core instance (instantiate $big))
+(core instance (instantiate $big)) (core instance (instantiate $big)) (core instance (instantiate $big)) (core instance (instantiate $big))
+(core instance (instantiate $big)) (core instance (instantiate $big)) (core instance (instantiate $big)) (core instance (instantiate $big))
+(core module $main
+  (func (export "run") (result i32) (i32.const 0)))

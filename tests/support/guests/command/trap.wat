@@ -1,0 +1,3 @@
+;; Executes "unreachable".
+(core module $main
+  (func (export "run") (result i32) unreachable))

@@ -1,0 +1,2 @@
+;; The empty component: eight bytes.
+(component)
