@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from relayclient.event import Draft, Event
-
 from jobs.component import ComponentRef
 from jobs.grant import Grant
 from jobs.model import Job
 from jobs.outcome import RunReport
 from jobs.request import JobId
+from relayclient.event import Draft, Event
+from relayclient.verdicts import Verdict
 
 
 class Clock(Protocol):
@@ -231,4 +231,18 @@ class Store(Protocol):
 
     async def forget(self, before: int) -> int:
         """Delete jobs that ended before the unix time `before`; returns how many."""
+        ...
+
+
+# Relays
+
+
+class Relays(Protocol):
+    """Carries signed events to relays."""
+
+    async def publish(self, event: Event, relay: str) -> tuple[Verdict, str]:
+        """Send once to one relay and return what it said, or TRANSIENT when it could not be reached or stayed silent.
+
+        Bounded in time; never raises for what a relay does. Sending the same event again is harmless.
+        """
         ...

@@ -35,26 +35,25 @@ class Standing:
     live_of_customer: int
 
 
-def consider(request: JobRequest, policy: Policy, standing: Standing, now: int) -> Offer | Malformed | NotOurs:
-    """Terms, or one error for the customer, or silence. Cheap checks, no side effect."""
-    created = request.event.created_at
-    if created < now - policy.oldest_s:
+def consider(
+    created_at: int, read: JobRequest | Malformed, policy: Policy, standing: Standing, now: int
+) -> Offer | Malformed | NotOurs:
+    """Terms, or one error for the customer, or silence.
+
+    `read` is what `parse_request` made of an event of the time `created_at`. Cheap checks, no side effect.
+    """
+    if created_at < now - policy.oldest_s:
         return NotOurs("too old")
-    if not request.addressed and not policy.open_jobs:
+    if not read.addressed and not policy.open_jobs:
         return NotOurs("open jobs are off")
-    code_and_sentence = _objection(request, policy, standing, now)
-    if code_and_sentence is not None:
-        return Malformed(*code_and_sentence, request.relays)
-    grant = granted(request.ask, policy)
-    if len(request.stdin) > grant.input_bytes:
-        told = f"stdin has {len(request.stdin)} bytes; at most {grant.input_bytes} are taken"
-        return Malformed("input-too-large", told, request.relays)
-    price = quote(grant)
-    if request.bid_msat is not None and request.bid_msat < price:
-        told = f"the price is {price} msat, the bid is {request.bid_msat}"
-        return Malformed("price-too-low", told, request.relays)
+    if isinstance(read, Malformed):
+        return read
+    objection = _objection(read, policy, standing, now)
+    if objection is not None:
+        return Malformed(*objection, read.relays, read.addressed)
     deadline = now + policy.patience_s
-    return Offer(price, grant, min(deadline, request.expiration or deadline))
+    grant = granted(read.ask, policy)
+    return Offer(quote(grant), grant, min(deadline, read.expiration or deadline))
 
 
 def granted(ask: Ask, policy: Policy) -> Grant:
@@ -72,10 +71,16 @@ def granted(ask: Ask, policy: Policy) -> Grant:
 
 
 def _objection(request: JobRequest, policy: Policy, standing: Standing, now: int) -> tuple[str, str] | None:
+    grant = granted(request.ask, policy)
+    price = quote(grant)
     if request.expiration is not None and request.expiration <= now:
         return "expired", "the request had expired when it arrived; publish it again with a later expiration"
     if request.event.created_at > now + policy.future_s:
         return "created-in-future", "created_at lies in the future; check the clock of the customer's machine"
+    if len(request.stdin) > grant.input_bytes:
+        return "input-too-large", f"stdin has {len(request.stdin)} bytes; at most {grant.input_bytes} are taken"
+    if request.bid_msat is not None and request.bid_msat < price:
+        return "price-too-low", f"the price is {price} msat, the bid is {request.bid_msat}"
     if standing.live >= policy.live_max:
         return "busy", "the queue is full; try again later"
     if standing.live_of_customer >= policy.live_per_customer_max:

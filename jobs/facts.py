@@ -46,7 +46,7 @@ class WorkLingers:
 
 @dataclass(frozen=True, slots=True)
 class DeadlinePassed:
-    """The time up to which the job may start is over. Names the state it was watched in: a stale one changes nothing."""
+    """The time up to which the job may start is over. Names the state it was watched in; a stale one is late."""
 
     watched: JobState
 

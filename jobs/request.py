@@ -10,10 +10,9 @@ import binascii
 from dataclasses import dataclass, field
 from typing import NewType
 
-from relayclient.event import Event
-
 from jobs.component import ComponentRef
 from jobs.params import HEX64, Params, Wrong, integer, shown
+from relayclient.event import Event
 
 JobId = NewType("JobId", str)
 """The id of the request event, 64 lower-case hex digits."""
@@ -79,6 +78,7 @@ class Malformed:
     code: str
     sentence: str
     relays: tuple[str, ...] = ()
+    addressed: bool = False
 
 
 def parse_request(event: Event, me: str, *, kind: int = REQUEST_KIND) -> JobRequest | Malformed | NotOurs:
@@ -95,7 +95,7 @@ def parse_request(event: Event, me: str, *, kind: int = REQUEST_KIND) -> JobRequ
     try:
         return _read(event, relays, addressed=bool(wanted))
     except Wrong as wrong:
-        return Malformed(wrong.code, wrong.sentence, relays)
+        return Malformed(wrong.code, wrong.sentence, relays, bool(wanted))
 
 
 def _read(event: Event, relays: tuple[str, ...], *, addressed: bool) -> JobRequest:

@@ -1,0 +1,89 @@
+"""Sends stored answers until enough relays have them. The only place that publishes.
+
+What is sent are the stored bytes: a retry, and a restart, repeat the same event with the same id. An answer is settled
+when every relay it is meant for has accepted it, refused it for good, or was given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from random import Random
+
+from dvm.engine import Engine
+from dvm.ports import Clock, Outgoing, Relays
+from dvm.supervise import Supervisor
+from jobs.facts import ResultAccepted, ResultRefused
+from relayclient.verdicts import Verdict
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Persistence:
+    """How long to try."""
+
+    first_s: float = 1.0
+    most_s: float = 300.0
+    own_s: int = 86_400
+    """Own relays are tried until the answer is this old."""
+    other_tries: int = 5
+    """Relays that only the customer named are tried this often."""
+
+
+class Outbox:
+    """One task for each answer under way, and in it one for each relay."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        relays: Relays,
+        tasks: Supervisor,
+        *,
+        own: tuple[str, ...],
+        clock: Clock,
+        rng: Random,
+        persistence: Persistence | None = None,
+    ) -> None:
+        self._engine, self._relays, self._tasks, self._own = engine, relays, tasks, own
+        self._clock, self._rng = clock, rng
+        self._persistence = persistence or Persistence()
+
+    def take(self, outgoing: Outgoing) -> None:
+        """Begin to send an answer that was stored."""
+        self._tasks.start(self._deliver(outgoing), name=f"send {outgoing.purpose} {outgoing.job[:12]}")
+
+    async def _deliver(self, outgoing: Outgoing) -> None:
+        targets = tuple(dict.fromkeys((*self._own, *outgoing.relays)))
+        accepted = await asyncio.gather(*(self._send(outgoing, relay) for relay in targets))
+        if outgoing.purpose == "result" and not any(accepted):
+            await self._engine.absorb(outgoing.job, ResultRefused(f"none of {len(targets)} relays took the result"))
+        self._engine.settle(outgoing.event.id)
+
+    async def _send(self, outgoing: Outgoing, relay: str) -> bool:
+        """Send to one relay until it has answered for good; returns whether it has the event."""
+        tries = 0
+        while True:
+            verdict, text = await self._relays.publish(outgoing.event, relay)
+            tries += 1
+            about = {"job": outgoing.job, "relay": relay, "purpose": outgoing.purpose, "text": text}
+            if verdict is Verdict.ACCEPTED:
+                log.info("relay accepted", extra={"action": "accepted", **about})
+                if outgoing.purpose == "result":
+                    await self._engine.absorb(outgoing.job, ResultAccepted(relay))
+                return True
+            if verdict is Verdict.REFUSED or self._spent(outgoing, relay, tries):
+                log.warning("relay gave no place to an answer", extra={"action": "refused", **about})
+                return False
+            await asyncio.sleep(self._pause(tries))
+
+    def _spent(self, outgoing: Outgoing, relay: str, tries: int) -> bool:
+        if relay in self._own:
+            return self._clock.now() > outgoing.event.created_at + self._persistence.own_s
+        return tries >= self._persistence.other_tries
+
+    def _pause(self, tries: int) -> float:
+        """Doubling, with jitter so that a relay that comes back is not met by everything at once."""
+        limit = min(self._persistence.first_s * 2 ** min(tries - 1, 30), self._persistence.most_s)
+        return limit * self._rng.uniform(0.5, 1.0)
