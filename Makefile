@@ -38,6 +38,7 @@ check: $(VENV)/.ready-dev ## style, types, import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(BIN)/lint-imports
+	@if [ -x $(BIN)/shellcheck ]; then $(BIN)/shellcheck deploy/*.sh .ci/run; fi
 
 .PHONY: unit
 unit: $(VENV)/.ready-dev ## tests without I/O, and the rules of the house

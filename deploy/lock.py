@@ -114,12 +114,19 @@ def downloads(name: str, arch: str, python: str) -> bool:
         for glibc in GLIBCS:
             command += ["--platform", f"manylinux{glibc}_{arch}"]
         # The source-only requirement has one pure Python file for all targets: installing it anywhere proves it.
+        # Markers are judged here, because pip would judge them for the machine it runs on.
         lock = Path(target) / "lock"
         blocks = re.split(r"\n(?=[a-zA-Z0-9])", (ROOT / name).read_text())
-        lock.write_text("\n".join(b for b in blocks if not b.startswith(f"{SOURCE_ONLY}==")))
+        kept = (b for b in blocks if not b.startswith(f"{SOURCE_ONLY}==") and meant_for(b, arch))
+        lock.write_text("\n".join(kept))
         result = subprocess.run([*command, "-r", str(lock), "-d", target], check=False)
     print(f"{'ok  ' if result.returncode == 0 else 'FAIL'} {name} {arch} {python}", flush=True)
     return result.returncode == 0
+
+
+def meant_for(block: str, arch: str) -> bool:
+    named = re.search(r"platform_machine == '(\w+)'", block.partition("\n")[0])
+    return named is None or named[1] == arch
 
 
 if __name__ == "__main__":
