@@ -111,9 +111,7 @@ def _table(blocks: tuple[tuple[str, str], ...]) -> tuple[tuple[int, int, str], .
     rows = []
     for block, reason in blocks:
         text, _, length = block.partition("/")
-        packed = pack(text)
-        if packed is None:
-            raise ValueError(f"{text} is not written canonically")
+        packed = socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
         rows.append((int.from_bytes(packed) >> (8 * len(packed) - int(length)), int(length), reason))
     return tuple(rows)
 

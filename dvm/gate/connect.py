@@ -191,7 +191,7 @@ def _local(text: str) -> tuple[bytes, int | None]:
     found = _LOCAL.fullmatch(text)
     host = (found["v6"] or found["v4"]) if found else text
     packed = pack(host)
-    if packed is None or (found and found["v6"] is not None) != (found is not None and len(packed) == 16):
+    if packed is None or (found and (len(packed) == 16) != (found["v6"] is not None)):
         raise ValueError(f"{text!r} is not an address or address:port")
     if not is_loopback(packed):
         raise ValueError(f"{text!r} is not a loopback address")

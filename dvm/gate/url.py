@@ -83,7 +83,7 @@ def parse_url(text: str, schemes: Collection[str]) -> Target:
     try:
         parts = urlsplit(text)
     except ValueError:
-        raise Refused("url", "the URL is malformed") from None
+        raise Refused("host", "the host in the URL is malformed") from None
     scheme = parts.scheme
     if scheme not in schemes or scheme not in DEFAULT_PORTS:
         raise Refused("scheme", f"the URL must begin with {' or '.join(f'{s}://' for s in sorted(schemes))}")
