@@ -183,16 +183,17 @@ class Engine:
         """After the commit: remember what is true now, and let the orders go."""
         for job in batch.jobs.values():
             self._remember(job)
+        moved: Job | None
         for effect in batch.effects:
             change = effect.change
             if isinstance(change, Change):
-                job, job_id, outgoing = change.job, change.job.id, change.outgoing
+                moved, job_id, outgoing = change.job, change.job.id, change.outgoing
             else:
-                job, job_id, outgoing = None, JobId(change.request.id), (change.outgoing,)
+                moved, job_id, outgoing = None, JobId(change.request.id), (change.outgoing,)
             step = {"action": "job_moved", "job": job_id, "fact": change.story.fact, "state": change.story.after}
             log.info("job moved", extra=step)
             if self._consequences is not None:
-                self._consequences(job, effect.orders, outgoing)
+                self._consequences(moved, effect.orders, outgoing)
 
     def _remember(self, job: Job) -> None:
         customer = job.request.customer

@@ -49,6 +49,8 @@ class Outbox:
         self._engine, self._relays, self._tasks, self._own = engine, relays, tasks, own
         self._clock, self._rng = clock, rng
         self._persistence = persistence or Persistence()
+        self.unheard: set[str] = set()
+        """Ids of the answers under way that no relay has accepted yet."""
 
     def take(self, outgoing: Outgoing) -> None:
         """Begin to send an answer that was stored."""
@@ -56,7 +58,9 @@ class Outbox:
 
     async def _deliver(self, outgoing: Outgoing) -> None:
         targets = tuple(dict.fromkeys((*self._own, *outgoing.relays)))
+        self.unheard.add(outgoing.event.id)
         accepted = await asyncio.gather(*(self._send(outgoing, relay) for relay in targets))
+        self.unheard.discard(outgoing.event.id)
         if outgoing.purpose == "result" and not any(accepted):
             await self._engine.absorb(outgoing.job, ResultRefused(f"none of {len(targets)} relays took the result"))
         self._engine.settle(outgoing.event.id)
@@ -69,6 +73,7 @@ class Outbox:
             tries += 1
             about = {"job": outgoing.job, "relay": relay, "purpose": outgoing.purpose, "text": text}
             if verdict is Verdict.ACCEPTED:
+                self.unheard.discard(outgoing.event.id)
                 log.info("relay accepted", extra={"action": "accepted", **about})
                 if outgoing.purpose == "result":
                     await self._engine.absorb(outgoing.job, ResultAccepted(relay))
@@ -85,5 +90,5 @@ class Outbox:
 
     def _pause(self, tries: int) -> float:
         """Doubling, with jitter so that a relay that comes back is not met by everything at once."""
-        limit = min(self._persistence.first_s * 2 ** min(tries - 1, 30), self._persistence.most_s)
+        limit = min(self._persistence.first_s * 2.0 ** min(tries - 1, 30), self._persistence.most_s)
         return limit * self._rng.uniform(0.5, 1.0)

@@ -16,34 +16,29 @@ from jobs.grant import Grant
 from jobs.model import Job
 from jobs.outcome import RunReport
 from jobs.request import JobId
-from relayclient.event import Draft, Event
+from relayclient.clock import Clock
+from relayclient.event import Event
+from relayclient.keys import Signer
 from relayclient.verdicts import Verdict
 
-
-class Clock(Protocol):
-    """Time, injected. Waiting is the event loop's business (`asyncio.sleep`, `asyncio.timeout`)."""
-
-    def now(self) -> int:
-        """Unix time in whole seconds."""
-        ...
-
-    def monotonic(self) -> float:
-        """Seconds on a clock that never jumps; the origin means nothing."""
-        ...
-
-
-class Signer(Protocol):
-    """The node's key. Nobody else sees the secret."""
-
-    @property
-    def public_key(self) -> str:
-        """64 hex digits."""
-        ...
-
-    def sign(self, draft: Draft) -> Event:
-        """The draft as a signed event. Called once per draft: what it returns is stored before it is sent."""
-        ...
-
+__all__ = [
+    "Change",
+    "Clock",
+    "Components",
+    "FetchFailed",
+    "Fetched",
+    "JobRecord",
+    "JobSummary",
+    "Outgoing",
+    "Refusal",
+    "Relays",
+    "Run",
+    "Sandbox",
+    "Signer",
+    "Store",
+    "StoryLine",
+    "Transaction",
+]
 
 # Components
 

@@ -1,7 +1,7 @@
 """Background tasks with an arranged end. The only place in `dvm` that starts a task.
 
-Whoever needs a loop in the background gets a `Supervisor` from the node. A task that raises takes the whole group down, and with it the
-node: a half-dead node that looks alive is worse than one that systemd restarts.
+Whoever needs a loop in the background gets a `Supervisor` from the node. A task that raises takes the whole group down,
+and with it the node: a half-dead node that looks alive is worse than one that systemd restarts.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Supervisor:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return await self._group.__aexit__(kind, error, trace)
+    ) -> None:
+        await self._group.__aexit__(kind, error, trace)
 
     def start(self, work: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
         """Run `work` until it ends; its result is dropped, its exception is everybody's."""

@@ -124,6 +124,10 @@ class SqliteTransaction:
         return count
 
 
+def _create(path: Path) -> None:
+    path.touch(mode=0o600, exist_ok=True)
+
+
 @asynccontextmanager
 async def open_store(path: Path, *, me: str, clock: Clock, connect: Connect = _connect) -> AsyncIterator[SqliteStore]:
     """Open or create the database file (mode 0600) and bring it to the newest schema.
@@ -131,7 +135,7 @@ async def open_store(path: Path, *, me: str, clock: Clock, connect: Connect = _c
     `me` is the node's public key. Raises UnusableDatabase. An unclosed connection would keep the process alive, hence
     the context manager.
     """
-    path.touch(mode=0o600, exist_ok=True)
+    _create(path)
     db = await connect(path)
     try:
         db.row_factory = sqlite3.Row
