@@ -14,7 +14,7 @@ Usage: sudo deploy/install.sh [options]
   --any-system     go on although this is not Debian 12 or 13 or Raspberry Pi OS
   --help           this text
 
-PYTHON=/path/to/python3 names the Python to use (3.11, 3.12 or 3.13).
+PYTHON=/path/to/python3 names the Python to use (3.11, 3.12 or 3.13; default /usr/bin/python3).
 Exit status: 0 done, 1 this system cannot carry it (one sentence says why), 2 wrong usage.
 
 Example: sudo deploy/install.sh && sudo -u dvm dvm init --home /var/lib/dvm && sudo systemctl enable --now dvm
@@ -168,6 +168,11 @@ install() {
     check_system
     # Everybody may read and run the program; only root may change it.
     umask 022
+    # The system's own Python: the service cannot look into anybody's home directory.
+    PYTHON=${PYTHON:-/usr/bin/python3}
+    export PYTHON
+    [ -x "$PYTHON" ] || refuse "Python 3 is missing; install it with: sudo apt install python3 python3-venv"
+    "$PYTHON" "$source_dir/deploy/check_python.py" || exit 1
     release=$(release_name)
     changed=no
     if [ ! -e "$program/releases/$release/complete" ]; then
