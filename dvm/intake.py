@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
-from relayclient.protocol import CaughtUp, Dropped, EventSeen, News
-
 from dvm.engine import Engine
 from jobs.request import NotOurs, parse_request
+from relayclient.news import CaughtUp, Dropped, EventSeen, News
 
 log = logging.getLogger(__name__)
 

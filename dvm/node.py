@@ -1,8 +1,8 @@
 """The node as a whole: names the concrete classes, starts them in order and stops them in reverse.
 
-Start: lock, store, sandbox, components, unfinished jobs, relays; ready when one relay is there. Stop, on SIGTERM or SIGINT:
-no new requests, runs may end within the grace time, answers go out, everything closes. A loop that dies takes the node
-down with it, and systemd starts a new one.
+Start: lock, store, sandbox, components, unfinished jobs, relays; ready when one relay is there. Stop, on SIGTERM or
+SIGINT: no new requests, runs may end within the grace time, answers go out, everything closes. A loop that dies takes
+the node down with it, and systemd starts a new one.
 """
 
 from __future__ import annotations
@@ -16,9 +16,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 
-from relayclient.connection import Dial, Transport, dial_websocket
-from relayclient.pool import Pool
-
 from dvm import control, systemd
 from dvm.answers import answers
 from dvm.components import ComponentSource
@@ -31,10 +28,12 @@ from dvm.sandbox import ZygoteSandbox
 from dvm.store import open_store
 from dvm.supervise import Supervisor
 from relayclient.clock import SystemClock
+from relayclient.connection import Dial, Transport, dial_websocket
 from relayclient.filters import Filter
 from relayclient.keys import LocalSigner, SecretKey
 from relayclient.news import Connected, News
-from relayclient.urls import normalize_relay_url
+from relayclient.pool import Pool
+from relayclient.urls import normalise
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +85,7 @@ class Node:
         if not config.node.relays:
             raise ConfigError(home.config, ["node.relays is empty: a node needs a relay to hear requests from"])
         self._home, self._config = home, config
-        self._relays = tuple(dict.fromkeys(map(normalize_relay_url, config.node.relays)))
+        self._relays = tuple(dict.fromkeys(map(normalise, config.node.relays)))
         self._key: SecretKey = home.read_key()
         self._clock = SystemClock()
         self._rng = Random(os.urandom(16))

@@ -152,10 +152,6 @@ class Change:
 class Transaction(Protocol):
     """Inside `Store.transaction()`: everything here commits together or not at all."""
 
-    async def jobs(self, ids: Sequence[JobId]) -> dict[JobId, Job]:
-        """Those of the jobs that exist."""
-        ...
-
     async def known(self, ids: Sequence[JobId]) -> set[JobId]:
         """Those of the requests that were seen before, whatever became of them."""
         ...
