@@ -16,6 +16,7 @@ import os
 import re
 import stat
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ SETTLED_NS = 100_000_000
 """Two changes within one tick of the kernel's clock (10 ms at most) leave the same times on a file, so a file
 that was changed less than this before it was hashed is not recognised later, but hashed again."""
 
+_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WHOLE = re.compile(r"([0-9a-f]{64})\.wasm")
 _PART = re.compile(r"[0-9a-f]{64}\.[0-9]+\.part")
 
@@ -72,7 +74,8 @@ class Cache:
         self._lock = threading.Lock()
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.chmod(0o700)
-        self._presence = open(directory / "lock", "ab", opener=no_follow)  # noqa: SIM115 (held for life)
+        self._presence = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
+        weakref.finalize(self, os.close, self._presence)
         self._take_stock()
 
     def path(self, digest: str) -> Path:
@@ -213,4 +216,4 @@ class Cache:
 
 def no_follow(path: str, flags: int) -> int:
     """Opener for `open`: never through a symbolic link, never waiting for a pipe, private when new."""
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    return os.open(path, flags | _FLAGS, 0o600)

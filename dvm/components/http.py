@@ -21,6 +21,8 @@ from dvm.gate import Target
 
 MAX_HEAD_BYTES = 16 * 1024
 MAX_INFORMATIONAL = 4
+HEAD_READ_BYTES = 4 * 1024
+"""h11 bounds only a head that is incomplete, so a head must not come whole in one large read."""
 READ_BYTES = 64 * 1024
 WRITE_BYTES = 256 * 1024
 PIECES_PER_TURN = 64
@@ -105,6 +107,7 @@ class _Exchange:
         self._bounds = bounds
         self._timeouts = timeouts
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
+        self._read_bytes = HEAD_READ_BYTES
         self._wire_budget = 2 * bounds.cap + 4 * MAX_HEAD_BYTES
         """Framing may double a body, not more: tiny chunks would cost far more time than bytes."""
 
@@ -129,6 +132,7 @@ class _Exchange:
             for _ in range(MAX_INFORMATIONAL + 1):
                 event = await self._next_event()
                 if isinstance(event, h11.Response):
+                    self._read_bytes = READ_BYTES
                     return self._check(event)
                 if not isinstance(event, h11.InformationalResponse):
                     break
@@ -158,7 +162,7 @@ class _Exchange:
     async def _next_event(self) -> object:
         while (event := self._http.next_event()) is h11.NEED_DATA:
             async with asyncio.timeout(self._timeouts.read_s):
-                data = await self._reader.read(READ_BYTES)
+                data = await self._reader.read(self._read_bytes)
             self._wire_budget -= len(data)
             if self._wire_budget < 0:
                 raise SourceFailed(FAILED, "sent more framing than content")
