@@ -45,6 +45,8 @@ def normalise(url: str) -> str:
 
 def _host(host: str, *, bracketed: bool) -> str:
     if bracketed:
+        if "%" in host:
+            raise InvalidUrl(Reason.BAD_URL, "zone in an IPv6 address")
         try:
             return f"[{ipaddress.IPv6Address(host).compressed}]"
         except ValueError:
