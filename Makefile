@@ -56,6 +56,12 @@ integration: $(VENV)/.ready-dev $(RELAY_VENV)/.ready node ## real relays, real S
 e2e: $(VENV)/.ready-dev ## the installed dvm command
 	@$(PYTEST) tests/e2e
 
+# ---------------------------------------------------------------- figures
+
+.PHONY: bench
+bench: $(VENV)/.ready-dev ## print latency, throughput, memory, and the floors under them
+	@$(BIN)/python -m tests.bench
+
 # ---------------------------------------------------------------- set-up; each is instant the second time
 
 INPUTS := requirements-build.lock pyproject.toml deploy/venv.sh deploy/check_python.py

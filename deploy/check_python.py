@@ -14,7 +14,7 @@ NEWEST = (3, 13)
 MACHINES = ("x86_64", "aarch64")
 
 
-def refusal(version, pointer_bits, machine, has_venv):
+def refusal(version: "tuple[int, ...]", pointer_bits: int, machine: str, has_venv: bool) -> "str | None":
     """The sentence, or None; `version` is (major, minor), `machine` as `uname -m` says it."""
     if pointer_bits != 64 or machine not in MACHINES:
         return (
@@ -34,7 +34,7 @@ def refusal(version, pointer_bits, machine, has_venv):
     return None
 
 
-def main():
+def main() -> int:
     has_venv = all(importlib.util.find_spec(name) is not None for name in ("venv", "ensurepip"))
     sentence = refusal(sys.version_info[:2], struct.calcsize("P") * 8, platform.machine(), has_venv)
     if sentence is None:
