@@ -16,9 +16,34 @@ class UnusableDatabase(Exception):
 
 async def prepare(db: aiosqlite.Connection) -> None:
     """Apply settings and missing migrations. Raises UnusableDatabase for a foreign, newer or damaged file."""
-    await _check_ours(db)
-    for pragma in (
-        "journal_mode = WAL",
+    try:
+        await _check_ours(db)
+        await _apply_settings(db)
+        await _migrate(db)
+    except aiosqlite.OperationalError as error:  # locked, read-only, disk full: the bytes are not to blame
+        raise UnusableDatabase(f"the database cannot be used now ({error})") from error
+    except aiosqlite.DatabaseError as error:
+        raise UnusableDatabase(f"the database cannot be read ({error}); restore it from a backup") from error
+
+
+async def _check_ours(db: aiosqlite.Connection) -> None:
+    application, version = await _number(db, "application_id"), await _number(db, "user_version")
+    new = application == 0 and version == 0 and not await _objects(db)
+    if not new and application != APPLICATION_ID:
+        raise UnusableDatabase("the file is a database of another program")
+    newest = migrations()[-1][0]
+    if version > newest:
+        told = f"it has schema {version}, this program knows {newest}"
+        raise UnusableDatabase(f"the database was written by a newer dvm ({told}); install that version again")
+    verdict = await _pragma(db, "quick_check(1)")
+    if verdict != "ok":
+        raise UnusableDatabase(f"the database is damaged ({verdict}); restore it from a backup")
+
+
+async def _apply_settings(db: aiosqlite.Connection) -> None:
+    if await _pragma(db, "journal_mode = WAL") != "wal":
+        raise UnusableDatabase("the file system of the database cannot do WAL; move the node's home to a local disk")
+    for setting in (
         "synchronous = FULL",  # NORMAL loses acknowledged commits in a power cut
         "foreign_keys = ON",
         "trusted_schema = OFF",
@@ -27,31 +52,27 @@ async def prepare(db: aiosqlite.Connection) -> None:
         "journal_size_limit = 4194304",
         "wal_autocheckpoint = 1000",
     ):
-        await db.execute_fetchall(f"PRAGMA {pragma}")
-    version = await _pragma(db, "user_version")
+        await db.execute_fetchall(f"PRAGMA {setting}")
+
+
+async def _migrate(db: aiosqlite.Connection) -> None:
+    version = await _number(db, "user_version")
     for number, script in migrations():
         if number > version:
-            # One script, so that a crash leaves the file at the old version or at the new one.
-            await db.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+            # One script, so that a crash leaves the file at the old version or at the new one. The mark is part of it:
+            # a file without it is either empty or not ours.
+            marks = f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {number};"
+            await db.executescript(f"BEGIN IMMEDIATE;\n{script}\n{marks}\nCOMMIT;")
 
 
-async def _check_ours(db: aiosqlite.Connection) -> None:
-    try:
-        application, version = await _pragma(db, "application_id"), await _pragma(db, "user_version")
-        verdict = next(iter(await db.execute_fetchall("PRAGMA quick_check(1)")))[0]
-    except aiosqlite.DatabaseError as error:
-        raise UnusableDatabase(f"the database cannot be read ({error}); restore it from a backup") from error
-    if verdict != "ok":
-        raise UnusableDatabase(f"the database is damaged ({verdict}); restore it from a backup")
-    newest = migrations()[-1][0]
-    if version > newest:
-        told = f"it has schema {version}, this program knows {newest}"
-        raise UnusableDatabase(f"the database was written by a newer dvm ({told}); install that version again")
-    if application == 0 and version == 0:
-        await db.execute_fetchall(f"PRAGMA application_id = {APPLICATION_ID}")
-    elif application != APPLICATION_ID:
-        raise UnusableDatabase("the file is a database of another program")
+async def _objects(db: aiosqlite.Connection) -> int:
+    rows = await db.execute_fetchall("SELECT count(*) FROM sqlite_schema")
+    return int(next(iter(rows))[0])
 
 
-async def _pragma(db: aiosqlite.Connection, name: str) -> int:
-    return int(next(iter(await db.execute_fetchall(f"PRAGMA {name}")))[0])
+async def _number(db: aiosqlite.Connection, name: str) -> int:
+    return int(str(await _pragma(db, name)))
+
+
+async def _pragma(db: aiosqlite.Connection, text: str) -> object:
+    return next(iter(await db.execute_fetchall(f"PRAGMA {text}")))[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -13,13 +14,15 @@ import aiosqlite
 
 from dvm.ports import Change, Clock, JobRecord, JobSummary, Outgoing, Refusal, StoryLine
 from dvm.store import rows
-from dvm.store.schema import prepare
+from dvm.store.schema import UnusableDatabase, prepare
 from dvm.store.sql import queries
 from jobs.model import Job
 from jobs.request import JobId
 from relayclient.event import Event
 
 Connect = Callable[[Path], Awaitable[aiosqlite.Connection]]
+
+_PREFIX = re.compile("[0-9a-f]{1,64}")
 
 
 class StaleChange(Exception):
@@ -41,13 +44,15 @@ class SqliteStore:
     async def transaction(self) -> AsyncIterator[SqliteTransaction]:
         """See `Store.transaction`. The end of a transaction is shielded: a cancelled caller leaves none half open."""
         async with self._lock:
-            await self._run("BEGIN IMMEDIATE")
             try:
+                await self._run("BEGIN IMMEDIATE")
                 yield SqliteTransaction(self._db, self._clock)
+                await asyncio.shield(self._run("COMMIT"))
             except BaseException:
-                await asyncio.shield(self._run("ROLLBACK"))
+                # What was cancelled, BEGIN and COMMIT included, is carried out all the same, in the order of the calls;
+                # rollback comes after it, and does nothing when no transaction is open.
+                await asyncio.shield(self._db.rollback())
                 raise
-            await asyncio.shield(self._run("COMMIT"))
 
     async def live_jobs(self) -> list[Job]:
         return [rows.read_job(row, self._me) for row in await self._all("live_jobs")]
@@ -62,6 +67,8 @@ class SqliteStore:
         return [rows.read_summary(row) for row in await self._all("summaries", (state, limit))]
 
     async def record(self, prefix: str) -> JobRecord | None:
+        if not _PREFIX.fullmatch(prefix):
+            return None
         low, high = (bytes.fromhex(prefix.ljust(64, digit)[:64]) for digit in "0f")
         found = await self._all("by_prefix", (low, high))
         if len(found) != 1:
@@ -124,8 +131,12 @@ class SqliteTransaction:
         return count
 
 
-def _create(path: Path) -> None:
-    path.touch(mode=0o600, exist_ok=True)
+async def _opened(path: Path, connect: Connect) -> aiosqlite.Connection:
+    try:
+        path.touch(mode=0o600, exist_ok=True)
+        return await connect(path)
+    except (OSError, aiosqlite.OperationalError) as error:
+        raise UnusableDatabase(f"the database {path} cannot be opened ({error})") from error
 
 
 @asynccontextmanager
@@ -135,8 +146,7 @@ async def open_store(path: Path, *, me: str, clock: Clock, connect: Connect = _c
     `me` is the node's public key. Raises UnusableDatabase. An unclosed connection would keep the process alive, hence
     the context manager.
     """
-    _create(path)
-    db = await connect(path)
+    db = await _opened(path, connect)
     try:
         db.row_factory = sqlite3.Row
         await db.create_function("from_hex", 1, bytes.fromhex, deterministic=True)
