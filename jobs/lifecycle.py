@@ -15,8 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from relayclient.event import Event
-
 from jobs import reply
 from jobs.facts import (
     DeadlinePassed,
@@ -34,6 +32,7 @@ from jobs.model import Job, JobState, Offer
 from jobs.orders import Fetch, Order, Publish, StartRun
 from jobs.outcome import Outcome
 from jobs.request import JobRequest, Malformed
+from relayclient.event import Event
 
 ATTEMPTS_MAX = 3
 """A job that was running when the node died this many times is not tried again: it may be what killed it."""

@@ -9,13 +9,13 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from relayclient.event import Event
-
 from jobs.grant import Grant
 from jobs.model import Job, Msat
 from jobs.outcome import RunReport
+from jobs.params import HEX64
 from jobs.pricing import FREE, charge
 from jobs.request import WORLD, JobRequest
+from relayclient.event import Event
 
 
 class InvalidReceipt(ValueError):
@@ -64,16 +64,16 @@ class Receipt:
         named = {tag[0]: tag[1] for tag in event.tags if len(tag) > 1}
         try:
             return cls(
-                component=digests["component"],
-                input=digests["input"],
-                output=digests["output"],
+                component=_digest(digests["component"]),
+                input=_digest(digests["input"]),
+                output=_digest(digests["output"]),
                 exit_code=_number(named["exit"]),
                 fuel=_number(named["fuel"]),
                 memory_bytes=_number(named["memory"]),
                 wall_ms=_number(named["wall_ms"]),
                 grant=Grant.from_wire(json.loads(named["grant"])),
                 engine=named["engine"],
-                deterministic=named["deterministic"] == "true",
+                deterministic=_truth(named["deterministic"]),
                 price=Msat(_number(named["price"])),
                 payment=named["payment"],
             )
@@ -116,6 +116,18 @@ def differences(stated: Receipt, again: Receipt) -> list[str]:
         for name in compared
         if getattr(stated, name) != getattr(again, name)
     ]
+
+
+def _digest(text: str) -> str:
+    if not HEX64.fullmatch(text):
+        raise ValueError("a sha256 has 64 lower-case hex digits")
+    return text
+
+
+def _truth(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("deterministic is true or false")
+    return text == "true"
 
 
 def _number(text: str) -> int:

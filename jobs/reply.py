@@ -9,12 +9,11 @@ from __future__ import annotations
 import base64
 from dataclasses import replace
 
-from relayclient.event import Draft, Event, Tags
-
 from jobs.model import Job
 from jobs.outcome import Outcome, RunReport
 from jobs.receipt import receipt_for
 from jobs.request import REQUEST_KIND, JobRequest
+from relayclient.event import Draft, Event, Tags
 
 FEEDBACK_KIND = 7000
 RESULT_OFFSET = 1000
@@ -22,6 +21,9 @@ RESULT_OFFSET = 1000
 EVENT_BYTES_MAX = 64_000
 """Common relays refuse events above 65,536 bytes; a little is left for the frame round it."""
 LOG_MAX = 1_000
+"""Characters of the log in a result, and of the sentence in a feedback."""
+INDEXED_BYTES_MAX = 1_024
+"""Common relays refuse an event in which the first value of a one-letter tag is longer."""
 
 # What may stand in content and tags without harming ids or terminals: no C0 control but tab and newlines, no DEL.
 _FORBIDDEN = frozenset(chr(c) for c in [*range(32), 127]) - frozenset("\t\n\r")
@@ -42,14 +44,17 @@ _ADVICE = {
 def result(job: Job, report: RunReport, now: int) -> Draft | None:
     """The result of a finished run; None when no relay would take an event of that size."""
     tags = _result_tags(job, report)
-    request: Tags = (("request", job.request.event.to_json()),)
+    # DEL can only stand inside a string; escaped, the JSON means the same event, and no relay stumbles over it.
+    request: Tags = (("request", job.request.event.to_json().replace("\x7f", "\\u007f")),)
     text = _clean_text(report.output)
     encoded = base64.b64encode(report.output).decode()
     base64_tags = (*tags, ("encoding", "base64"))
-    drafts = [] if text is None else [(text, (*request, *tags)), (text, tags)]
-    drafts += [(encoded, (*request, *base64_tags)), (encoded, base64_tags)]
-    kind = job.request.event.kind + RESULT_OFFSET
-    for content, shape in drafts:
+    shapes = [] if text is None else [(text, (*request, *tags)), (text, tags)]
+    shapes += [(encoded, (*request, *base64_tags)), (encoded, base64_tags)]
+    kind = result_kind(job.request.event.kind)
+    for content, shape in shapes:
+        if len(content) > EVENT_BYTES_MAX:  # no draft could be made of it
+            continue
         draft = Draft(kind, content, shape, now)
         if draft.wire_size() <= EVENT_BYTES_MAX:
             return draft
@@ -58,7 +63,7 @@ def result(job: Job, report: RunReport, now: int) -> Draft | None:
 
 def _result_tags(job: Job, report: RunReport) -> Tags:
     content = report.exit_code == 0
-    inputs = tuple(tag for tag in job.request.event.tags if tag[0] == "i" and len(tag) > 1)
+    inputs = tuple(tag for tag in job.request.event.tags if tag[0] == "i" and _repeatable(tag))
     log = printable(report.log.decode(errors="replace"))[:LOG_MAX]
     return (
         *_addressed(job.request.event, job.seen_on),
@@ -68,6 +73,11 @@ def _result_tags(job: Job, report: RunReport) -> Tags:
         *receipt_for(job, report).to_tags(),
         *((("log", log),) if log else ()),
     )
+
+
+def _repeatable(tag: tuple[str, ...]) -> bool:
+    """Whether a tag of the request can stand in our event: another relay may have let pass what most refuse."""
+    return len(tag) > 1 and len(tag[1].encode()) <= INDEXED_BYTES_MAX and _FORBIDDEN.isdisjoint("".join(tag))
 
 
 def processing(request: JobRequest, seen_on: str, now: int) -> Draft:
@@ -83,8 +93,8 @@ def run_error(job: Job, report: RunReport, now: int) -> Draft:
 
 def error(request: Event, seen_on: str, code: str, sentence: str, now: int) -> Draft:
     """Nothing will come of it. The code stands first, for programs; then a sentence, and whether it was charged."""
-    told = printable(f"{code}: {sentence}; nothing was charged")
-    return _feedback(request, seen_on, "error", told[:LOG_MAX], now)
+    told = printable(f"{code}: {sentence[:LOG_MAX]}; nothing was charged")
+    return _feedback(request, seen_on, "error", told, now)
 
 
 def without_result(report: RunReport) -> RunReport:
@@ -112,8 +122,8 @@ def _clean_text(output: bytes) -> str | None:
 
 
 def printable(text: str) -> str:
-    """Text from outside for a tag of ours: control characters replaced."""
-    return "".join("?" if c in _FORBIDDEN else c for c in text)
+    """Text from outside for a tag of ours: control characters, and halves of characters, replaced."""
+    return "".join("?" if c in _FORBIDDEN or "\ud800" <= c <= "\udfff" else c for c in text)
 
 
 def result_kind(kind: int = REQUEST_KIND) -> int:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass, field
 from typing import NewType
 
 from jobs.component import ComponentRef
 from jobs.params import HEX64, Params, Wrong, integer, shown
+from relayclient.errors import InvalidUrl
 from relayclient.event import Event
+from relayclient.urls import normalise
 
 JobId = NewType("JobId", str)
 """The id of the request event, 64 lower-case hex digits."""
@@ -23,9 +26,11 @@ WORLDS = frozenset({WORLD, "command"})
 
 HINTS_MAX = 16
 RELAYS_MAX = 8
+_RELAYS_READ = 64
 COMPONENT_SIZE_MAX = 1 << 32
 
 _ROLE = "component"
+_DIGEST_IN_URL = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +137,7 @@ def _component(event: Event) -> ComponentRef:
     hints: list[str] = []
     for tag in event.tags:
         if tag[0] == "i" and _marker(tag) == _ROLE:
-            if len(tag) > 2 and tag[2] not in ("url", ""):
+            if len(tag) > 2 and tag[2].lower() not in ("url", ""):
                 raise Wrong("unsupported-source", f"a component is named by url, not by {shown(tag[2])}")
             hints.append(tag[1])
             digest, size = _named_in(tag[1])
@@ -167,14 +172,14 @@ def _digest(text: str) -> str:
 
 
 def _named_in(url: str) -> tuple[str | None, int | None]:
-    """Digest and size that a URL states itself: a BUD-10 URI, or the last 64 hex digits of a path."""
+    """Digest and size that a URL states itself: a BUD-10 URI, or the last run of exactly 64 hex digits in a URL."""
     path, _, query = url.partition("?")
     if not path.startswith("blossom:"):
-        found = HEX64.findall(path.lower())
+        found = _DIGEST_IN_URL.findall(path.lower())
         return (found[-1] if found else None), None
     name = path.removeprefix("blossom:").partition(".")[0]
     stated = [part[3:] for part in query.split("&") if part.startswith("sz=")]
-    if any(not text.isdecimal() or len(text) > 10 or int(text) > COMPONENT_SIZE_MAX for text in stated):
+    if any(not re.fullmatch("[0-9]{1,10}", text) or int(text) > COMPONENT_SIZE_MAX for text in stated):
         raise Wrong("bad-size", "the sz= of the blossom URI is no size in bytes")
     return _digest(name), int(stated[0]) if stated else None
 
@@ -186,7 +191,7 @@ def _stdin(event: Event) -> bytes:
     parts = [tag for tag in event.tags if tag[0] == "i" and len(tag) > 1 and _marker(tag) != _ROLE]
     for tag in parts:
         kind = tag[2] if len(tag) > 2 and tag[2] else "text"
-        if kind != "text" or _marker(tag) not in ("", "stdin"):
+        if kind.lower() != "text" or _marker(tag) not in ("", "stdin"):
             told = f"this node does not take {shown(kind)} inputs marked {shown(_marker(tag))}"
             raise Wrong("unsupported-input", f"an input is text for stdin; {told}")
     if len(parts) + bool(event.content) > 1:
@@ -218,5 +223,13 @@ def _tag_integer(event: Event, name: str) -> int | None:
 
 
 def _relays(event: Event) -> tuple[str, ...]:
-    named = (url for tag in event.tags if tag[0] == "relays" for url in tag[1:] if len(url) <= 256)
-    return tuple(dict.fromkeys(named))[:RELAYS_MAX]
+    """The first few usable addresses, normalised, so that two spellings of a relay are one; the rest is passed over."""
+    named = [url for tag in event.tags if tag[0] == "relays" for url in tag[1:]]
+    return tuple(dict.fromkeys(filter(None, map(_relay, named[:_RELAYS_READ]))))[:RELAYS_MAX]
+
+
+def _relay(url: str) -> str | None:
+    try:
+        return normalise(url)
+    except InvalidUrl:
+        return None
