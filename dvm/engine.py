@@ -58,11 +58,16 @@ class _Pulse:
 
 
 @dataclass(frozen=True, slots=True)
+class _Note:
+    """Nothing new: what was noted has waited long enough for a commit to ride with."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Close:
     """The last item: nothing behind it is taken."""
 
 
-_Item = _Arrival | _Stimulus | _CursorMove | _Pulse | _Close
+_Item = _Arrival | _Stimulus | _CursorMove | _Pulse | _Note | _Close
 
 
 class Consequences(Protocol):
@@ -104,6 +109,8 @@ class Engine:
 
     def settle(self, event_id: str) -> None:
         """An outgoing event needs no more sending. A crash may forget it: then it is sent once more, unchanged."""
+        if not self._settled:
+            asyncio.get_running_loop().call_later(NOTE_DELAY_S, self._ride)
         self._settled.append(event_id)
 
     async def pulse(self) -> None:
@@ -126,8 +133,7 @@ class Engine:
 
     async def resume(self) -> None:
         """Tell every restored job that the node restarted; call once, before new requests are received."""
-        for job in list(self.live):
-            await self.absorb(job, NodeRestarted())
+        await asyncio.gather(*(self.absorb(job, NodeRestarted()) for job in list(self.live)))
 
     async def run(self) -> None:
         """Commit batches until `close`. Raises when the store fails: a node that cannot remember must not go on."""
@@ -138,15 +144,14 @@ class Engine:
             await self._commit(batch)
 
     async def _next_batch(self) -> list[_Item]:
-        items: list[_Item] = []
-        try:
-            async with asyncio.timeout(NOTE_DELAY_S if self._settled else None):
-                items.append(await self._queue.get())
-        except TimeoutError:
-            return items
+        items = [await self._queue.get()]
         while len(items) < BATCH_MAX and not self._queue.empty():
             items.append(self._queue.get_nowait())
         return items
+
+    def _ride(self) -> None:
+        if self._settled and self._queue.empty():
+            self._queue.put_nowait(_Note())
 
     async def _commit(self, items: list[_Item]) -> None:
         settled, self._settled = self._settled, []

@@ -54,11 +54,11 @@ class Outbox:
 
     def take(self, outgoing: Outgoing) -> None:
         """Begin to send an answer that was stored."""
+        self.unheard.add(outgoing.event.id)
         self._tasks.start(self._deliver(outgoing), name=f"send {outgoing.purpose} {outgoing.job[:12]}")
 
     async def _deliver(self, outgoing: Outgoing) -> None:
         targets = tuple(dict.fromkeys((*self._own, *outgoing.relays)))
-        self.unheard.add(outgoing.event.id)
         accepted = await asyncio.gather(*(self._send(outgoing, relay) for relay in targets))
         self.unheard.discard(outgoing.event.id)
         if outgoing.purpose == "result" and not any(accepted):

@@ -34,8 +34,8 @@ class Scheduler:
         """Grant slots for ever."""
         while True:
             self._changed.clear()
+            await self._expire()  # first: after a long stop nothing starts that nobody waits for any more
             await self._grant()
-            await self._expire()
             try:
                 async with asyncio.timeout(TICK_S if self._engine.live else None):
                     await self._changed.wait()
