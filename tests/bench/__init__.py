@@ -1,0 +1,1 @@
+"""Measurements of the whole node and of its parts. `make bench` prints; nothing here asserts a time."""
