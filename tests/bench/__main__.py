@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: the figures of a free, trivial, cached job, everything durable, and the floors under them."""
+"""`python -m tests.bench`: figures of a free, trivial, cached job, everything durable, and the floors under them."""
 
 from __future__ import annotations
 
@@ -60,15 +60,14 @@ async def whole_node() -> None:
                 return took
 
             start = time.perf_counter()
-            many = sum(await asyncio.gather(*(worker() for _ in range(OUTSTANDING))), [])
+            many = [took for each in await asyncio.gather(*(worker() for _ in range(OUTSTANDING))) for took in each]
             rate = len(many) / (time.perf_counter() - start)
             print(f"with {OUTSTANDING} outstanding                  {rate:10.1f} jobs/s   "
                   f"p50 {percentile(many, 0.5):6.1f} ms   p99 {percentile(many, 0.99):6.1f} ms")  # fmt: skip
             await asyncio.sleep(2)
         memory = rig.pss_mib(process.pid)
-        print(
-            f"idle memory of the node's {len(memory)} processes {sum(memory.values()):10.1f} MiB (proportional set size)"
-        )
+        total = sum(memory.values())
+        print(f"idle memory of the node's {len(memory)} processes {total:10.1f} MiB (proportional set size)")
         for name, mib in memory.items():
             print(f"    {mib:6.1f}  {name}")
 

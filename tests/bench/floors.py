@@ -51,9 +51,8 @@ async def sandbox(component: Path, runs: int = 300) -> None:
                     first.append((report.started_ns - start) / 1e6)
                     whole.append((time.monotonic_ns() - start) / 1e6)
     for name, values in (("first guest instruction", first), ("report", whole)):
-        print(
-            f"handed to a child, to {name:24} p50 {_percentile(values, 0.5):6.2f} ms   p99 {_percentile(values, 0.99):6.2f} ms"
-        )
+        p50, p99 = _percentile(values, 0.5), _percentile(values, 0.99)
+        print(f"handed to a child, to {name:24} p50 {p50:6.2f} ms   p99 {p99:6.2f} ms")
 
 
 def parts() -> None:

@@ -100,7 +100,8 @@ class Customer:
                         future.set_result(event)
 
     async def run(self, request: Event) -> Event:
-        future = self.waiting[request.id] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+        self.waiting[request.id] = future
         await self._connection.send(f'["EVENT",{request.to_json()}]')
         return await future
 
