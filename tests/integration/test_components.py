@@ -7,6 +7,7 @@ import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def local_gate() -> Gate:
 
 
 def source_in(
-    directory: Path, *, timeouts: Timeouts = PATIENT, mirrors: Sequence[str] = (), **options: int
+    directory: Path, *, timeouts: Timeouts = PATIENT, mirrors: Sequence[str] = (), **options: Any
 ) -> ComponentSource:
     size_cap = options.pop("size_cap", CAP)
     return ComponentSource(
@@ -563,7 +564,7 @@ class Secure:
     async def _resolve(self, host: str) -> list[str]:
         return ["127.0.0.1"]
 
-    def source(self, ca: LocalCA | None = None, timeouts: Timeouts = PATIENT, **options: int) -> ComponentSource:
+    def source(self, ca: LocalCA | None = None, timeouts: Timeouts = PATIENT, **options: Any) -> ComponentSource:
         return ComponentSource(
             self.directory / "cache",
             Gate(GatePolicy(frozenset({"127.0.0.1"})), resolve=self._resolve),

@@ -10,9 +10,9 @@ import asyncio
 import contextlib
 import gzip
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 
-Answer = Callable[[asyncio.StreamWriter, bytes], Awaitable[None]]
+Answer = Callable[[asyncio.StreamWriter, bytes], Coroutine[None, None, None]]
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/wasm\r\n"
 
