@@ -81,7 +81,7 @@ $(RELAY_VENV)/.ready: tests/support/nostr-relay.lock requirements-build.lock dep
 .PHONY: node
 node:
 	@if command -v node >/dev/null && command -v npm >/dev/null; then \
-		$(MAKE) $(NODE)/node_modules/.ready; \
+		$(MAKE) -s $(NODE)/node_modules/.ready; \
 	else \
 		echo "Node and npm are missing, so the tests with nostr-tools will be skipped; to run them: sudo apt install nodejs npm"; \
 	fi
