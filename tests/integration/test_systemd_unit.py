@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from dvm.sandbox import kernel
+
 SYSTEMD = Path(__file__).resolve().parents[2] / "systemd"
 UNIT = SYSTEMD / "dvm.service"
 EXPOSURE_MAX_TENTHS = 21
@@ -53,6 +55,45 @@ def test_systemd_understands_every_line(tmp_path: Path) -> None:
     verdict = run(["systemd-analyze", "verify", "--man=no", str(unit)])
     ours = [line for line in (verdict.stdout + verdict.stderr).splitlines() if "dvm" in line]
     assert (verdict.returncode, ours) == (0, [])
+
+
+def settings(name: str) -> list[str]:
+    return re.findall(rf"^{name}=(.*)$", UNIT.read_text(), re.MULTILINE)
+
+
+def call_sets() -> dict[str, set[str]]:
+    """What systemd means by `@process` and its like; a set may name others."""
+    sets: dict[str, set[str]] = {}
+    members: set[str] = set()
+    for line in run(["systemd-analyze", "syscall-filter", "--no-pager"]).stdout.splitlines():
+        if line.startswith("@"):
+            sets[line.strip()] = members = set()
+        elif line.startswith("    ") and not line.strip().startswith("#"):
+            members.add(line.strip())
+    return sets
+
+
+def resolve(name: str, sets: dict[str, set[str]]) -> set[str]:
+    if not name.startswith("@"):
+        return {name}
+    return set().union(*(resolve(member, sets) for member in sets[name]))
+
+
+@analyze
+def test_a_worker_can_make_every_call_it_locks_itself_in_with() -> None:
+    sets = call_sets()
+    allowed: set[str] = set()
+    for line in settings("SystemCallFilter"):
+        named = set().union(*(resolve(name, sets) for name in line.removeprefix("~").split()))
+        allowed = allowed - named if line.startswith("~") else allowed | named
+    allowed |= resolve("@default", sets)  # systemd.exec(5): always permitted
+    assert set().union(*kernel.SYSCALLS.values()) - allowed == set()
+    assert not allowed & {"mount", "ptrace", "bpf", "setuid", "keyctl", "mlock", "perf_event_open", "reboot"}
+
+
+def test_a_worker_can_make_its_namespaces_and_no_others() -> None:
+    made = {name.removeprefix("CLONE_NEW").lower() for name in vars(kernel) if name.startswith("CLONE_NEW")}
+    assert set(settings("RestrictNamespaces")[0].split()) == {"mnt" if kind == "ns" else kind for kind in made}
 
 
 def test_every_line_says_why() -> None:
