@@ -35,9 +35,10 @@ async def _check_ours(db: aiosqlite.Connection) -> None:
     if version > newest:
         told = f"it has schema {version}, this program knows {newest}"
         raise UnusableDatabase(f"the database was written by a newer dvm ({told}); install that version again")
-    verdict = await _pragma(db, "quick_check(1)")
+    verdict = str(await _pragma(db, "quick_check(1)"))
     if verdict != "ok":
-        raise UnusableDatabase(f"the database is damaged ({verdict}); restore it from a backup")
+        what = verdict.splitlines()[-1]  # the line before it is a heading
+        raise UnusableDatabase(f"the database is damaged ({what}); restore it from a backup")
 
 
 async def _apply_settings(db: aiosqlite.Connection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -27,7 +28,7 @@ from tests.support.requests import (
 RUNNING = JobState.RUNNING
 
 
-def result_of(output: bytes, *, event: Event | None = None, **more: object) -> Draft:
+def result_of(output: bytes, *, event: Event | None = None, **more: Any) -> Draft:
     draft = reply.result(job_in(RUNNING, event=event), run_report(output=output, **more), NOW)
     assert draft is not None
     return draft
