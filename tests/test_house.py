@@ -154,6 +154,13 @@ def modules_say_what_they_are_for(root: Path) -> list[str]:
     ]
 
 
+def packages_are_regular(root: Path) -> list[str]:
+    """Without an __init__.py a folder of the same name elsewhere would be merged into ours."""
+    folders = {path.parent for name, path, _ in modules(root, *PACKAGES)}
+    found = (folder for folder in sorted(folders) if not (folder / "__init__.py").exists())
+    return [f"{folder.relative_to(root).as_posix()}:1: no __init__.py" for folder in found]
+
+
 def environment_has_one_reader(root: Path) -> list[str]:
     return [
         f"{name}:{node.lineno}: only {ENVIRONMENT_OWNER[str(node.value)]} reads {node.value}"
@@ -202,6 +209,7 @@ PLANTED: list[tuple[Rule, str, str, int]] = [
     (names_say_something, "tests/helpers/x.py", "", 1),
     (names_say_something, "jobs/x.py", "class JobManager: ...\n", 1),
     (modules_say_what_they_are_for, "jobs/x.py", "X = 1\n", 1),
+    (packages_are_regular, "dvm/sandbox/x.py", "", 1),
     (environment_has_one_reader, "dvm/node.py", 'import os\nS = os.environ["NOTIFY_SOCKET"]\n', 2),
     (decisions_are_listed, "docs/decisions/003-x.md", "# X\n", 1),
     (decisions_are_listed, "docs/decisions/README.md", "[001](001-x.md) [002](002-y.md)\n", 1),
@@ -219,6 +227,8 @@ def test_this_repository_keeps_the_rule(rule: Rule) -> None:
 def test_the_rule_sees_a_planted_breach(rule: Rule, name: str, content: str, line: int, tmp_path: Path) -> None:
     plant(tmp_path, "docs/decisions/README.md", "[001](001-x.md)\n")
     plant(tmp_path, "docs/decisions/001-x.md", "# X\n")
+    for package in (*PACKAGES, "dvm/store"):
+        plant(tmp_path, f"{package}/__init__.py", '"""P."""\n')
     plant(tmp_path, "dvm/supervise.py", '"""S."""\nasync def f(g):\n    g.create_task(f(g))\n')
     plant(tmp_path, "dvm/systemd.py", '"""S."""\nS = "NOTIFY_SOCKET"\n')
     plant(tmp_path, "dvm/store/sql.py", '"""S."""\nS = "SELECT a FROM b"\n')
@@ -229,8 +239,8 @@ def test_the_rule_sees_a_planted_breach(rule: Rule, name: str, content: str, lin
 
 
 def place(name: str) -> str:
-    """Where the breach is reported: an unplanned folder is reported itself, not each file in it."""
-    return name.split("/")[0] if name.startswith("scripts/") else name
+    """Where the breach is reported: an unplanned folder, or one that is no package, is reported itself."""
+    return name.rpartition("/")[0] if name in ("scripts/x.sh", "dvm/sandbox/x.py") else name
 
 
 def plant(root: Path, name: str, content: str) -> None:
