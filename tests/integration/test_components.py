@@ -189,6 +189,24 @@ def test_a_server_that_was_too_slow_is_not_asked_again_in_the_same_fetch(tmp_pat
     asyncio.run(scene())
 
 
+@pytest.mark.parametrize(
+    ("fault", "timeouts"),
+    [
+        ("head-drip", Timeouts(head_s=0.2)),
+        ("hang", Timeouts(head_s=0.2)),
+        ("hang-in-body", Timeouts(read_s=0.2)),
+        ("slow", Timeouts(source_s=0.2)),
+    ],
+)
+def test_each_wait_has_an_end_of_its_own(tmp_path: Path, fault: str, timeouts: Timeouts) -> None:
+    async def scene() -> None:
+        async with FaultyBlobServer() as server:
+            url = server.put("/x", BODY, fault)
+            check_failed(await source_in(tmp_path, timeouts=timeouts).fetch(ref(url)), "fetch-timeout")
+
+    asyncio.run(scene())
+
+
 def test_a_fetch_as_a_whole_has_an_end(tmp_path: Path) -> None:
     async def scene() -> None:
         async with FaultyBlobServer() as server:
@@ -480,6 +498,25 @@ def test_equal_calls_share_a_failure_and_better_ones_do_not(tmp_path: Path) -> N
                 check_failed(await call, "hash-mismatch")
             check_fetched(await better)
             assert server.paths == ["/bad", "/good"]
+
+    asyncio.run(scene())
+
+
+def test_a_failure_from_before_a_call_is_not_its_answer(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with FaultyBlobServer() as server, asyncio.TaskGroup() as tasks:
+            source = source_in(tmp_path)
+            bad = ref(server.put("/bad", BODY, "corrupt"))
+            first = tasks.create_task(source.fetch(bad))
+            other = tasks.create_task(source.fetch(ref(server.put("/other", BODY[:-1], "gated"))))
+            check_failed(await first, "hash-mismatch")
+            await server.requested(2)  # the other call is at work, and remembers what the first one met
+            server.put("/bad", BODY)
+            late = tasks.create_task(source.fetch(bad))
+            await asyncio.sleep(0)
+            server.gate.set()
+            check_failed(await other, "hash-mismatch")
+            check_fetched(await late)
 
     asyncio.run(scene())
 
