@@ -23,7 +23,7 @@ from dvm.config import Config, ConfigError
 from dvm.core import Core, Terms, World
 from dvm.gate import Gate, GatePolicy, Refused, Unreachable, parse_url
 from dvm.home import Home
-from dvm.ports import Store
+from dvm.ports import Components, Sandbox, Store
 from dvm.sandbox import ZygoteSandbox
 from dvm.store import open_store
 from dvm.supervise import Supervisor
@@ -67,6 +67,14 @@ def component_source(home: Home, config: Config, gate: Gate) -> ComponentSource:
         cache_bytes=section.cache_mib * MIB,
         mirrors=section.mirrors,
     )
+
+
+@asynccontextmanager
+async def workbench(home: Home, config: Config, gate: Gate) -> AsyncIterator[tuple[Components, Sandbox]]:
+    """Components and sandbox without a node round them: for running a job again."""
+    home.create()
+    async with ZygoteSandbox(home.sandbox) as sandbox:
+        yield component_source(home, config, gate), sandbox
 
 
 @asynccontextmanager

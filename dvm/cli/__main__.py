@@ -1,0 +1,7 @@
+"""`python -m dvm.cli` is `dvm`."""
+
+import sys
+
+from dvm.cli import main
+
+sys.exit(main())
