@@ -26,22 +26,9 @@ from jobs.lifecycle import declined
 from jobs.model import Job, JobState
 from jobs.request import JobId, Malformed
 from relayclient.event import Event
-from tests.support.requests import NODE, NOW, RELAY, new_job, request_event, run_report
+from tests.support.requests import NODE, NOW, RELAY, SetClock, new_job, request_event, run_report
 
 T = TypeVar("T")
-
-
-class SetClock:
-    """A clock that shows what the test says."""
-
-    def __init__(self, now: int = NOW) -> None:
-        self.time = now
-
-    def now(self) -> int:
-        return self.time
-
-    def monotonic(self) -> float:
-        return float(self.time)
 
 
 def with_store(path: Path, act: Callable[[SqliteStore], Awaitable[T]], clock: SetClock | None = None) -> T:

@@ -68,3 +68,16 @@ def run_report(
 ) -> RunReport:
     report = RunReport(outcome, exit_code, output, b"", Usage(fuel=7, memory_bytes=65_536, wall_ms=3), engine="test/1")
     return replace(report, **more)  # type: ignore[arg-type]
+
+
+class SetClock:
+    """A clock that shows what the test says."""
+
+    def __init__(self, now: int = NOW) -> None:
+        self.time = now
+
+    def now(self) -> int:
+        return self.time
+
+    def monotonic(self) -> float:
+        return float(self.time)
