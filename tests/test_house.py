@@ -27,7 +27,7 @@ REPOSITORY_ROOT = {
 }
 NODE_ROOT = {
     *("__init__.py", "py.typed", "ports.py", "engine.py", "intake.py", "scheduler.py", "performer.py", "outbox.py"),
-    *("config.py", "node.py", "supervise.py", "systemd.py", "log.py", "control.py", "client.py", "verify.py", "demo.py"),
+    *("config.py", "node.py", "supervise.py", "systemd.py", "log.py", "control.py", "client.py", "demo.py"),
     *("answers.py", "batch.py", "blobs.py", "core.py", "home.py", "verify.py"),
     *("cli", "components", "gate", "sandbox", "store"),
 }
