@@ -16,7 +16,10 @@ from dvm.supervise import Supervisor
 from jobs.admission import Policy
 from jobs.model import Job, JobState
 from jobs.orders import Order, Publish
+from relayclient.filters import Filter
+from relayclient.pool import Pool
 
+SUBSCRIPTION = "jobs"
 FORGET_EVERY_S = 3_600.0
 
 
@@ -45,15 +48,16 @@ class Terms:
 
 
 class Core:
-    """Engine, scheduler, performer, outbox and intake, connected. Give `intake.hear` to the pool after `start`."""
+    """Engine, scheduler, performer, outbox and intake, connected. `intake.hear` takes the pool's news."""
 
     def __init__(self, world: World, terms: Terms, tasks: Supervisor) -> None:
         self._store, self._clock, self._tasks, self._terms = world.store, world.clock, tasks, terms
+        self._me = world.signer.public_key
         self.engine = Engine(store=world.store, signer=world.signer, clock=world.clock, policy=terms.policy)
         self.scheduler = Scheduler(self.engine, world.clock, slots=terms.slots)
         self.performer = Performer(self.engine, world.components, world.sandbox, tasks)
         self.outbox = Outbox(self.engine, world.relays, tasks, own=terms.own_relays, clock=world.clock, rng=world.rng)
-        self.intake = Intake(self.engine, me=world.signer.public_key, kind=terms.kind)
+        self.intake = Intake(self.engine, me=self._me, kind=terms.kind)
         self.engine.tell(self._carry_out)
         self._engine_run: asyncio.Task[None] | None = None
 
@@ -67,6 +71,20 @@ class Core:
         self._tasks.start(self.scheduler.run(), name="scheduler")
         self._tasks.start(self.performer.watch(), name="performer")
         self._tasks.start(self._forget(), name="forget")
+
+    async def listen(self, pool: Pool) -> None:
+        """Have requests brought by the own relays, after `start`.
+
+        From where each relay was last handled; from one never heard before, the oldest requests that are still taken.
+        """
+        policy, own = self._terms.policy, self._terms.own_relays
+        tags = {} if policy.open_jobs else {"p": (self._me,)}
+        oldest = self._clock.now() - policy.oldest_s
+        cursors = await self._store.cursors()
+        for relay in own:
+            pool.add(relay)
+        since = {relay: max(cursors.get(relay, oldest), oldest) for relay in own}
+        pool.subscribe(SUBSCRIPTION, (Filter(kinds=(self._terms.kind,), tags=tags),), since)
 
     async def drain(self, grace_s: float) -> None:
         """Stop taking requests, let runs end and answers go out within the grace time, and commit all that is known.

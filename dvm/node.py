@@ -29,7 +29,6 @@ from dvm.store import open_store
 from dvm.supervise import Supervisor
 from relayclient.clock import SystemClock
 from relayclient.connection import Dial, Transport, dial_websocket
-from relayclient.filters import Filter
 from relayclient.keys import LocalSigner, SecretKey
 from relayclient.news import Connected, News
 from relayclient.pool import Pool
@@ -37,7 +36,6 @@ from relayclient.urls import normalise
 
 log = logging.getLogger(__name__)
 
-SUBSCRIPTION = "jobs"
 CONNECT_S = 10.0
 FIRST_RELAY_S = 30.0
 """After this time the node calls itself ready even if no relay could be reached: it goes on trying."""
@@ -132,7 +130,7 @@ class Node:
         )
         self._core = core = Core(world, self._terms(), tasks)
         await core.start()
-        await self._subscribe(pool, store)
+        await core.listen(pool)
         async with control.serve(self._home.socket, answers(core, pool.states, store, self._key.public)):
             tasks.start(pool.run(), name="relays")
             tasks.start(self._feed_watchdog(), name="watchdog")
@@ -146,17 +144,6 @@ class Node:
         if isinstance(news, Connected):
             self._connected.set()
         await self._core.intake.hear(news)
-
-    async def _subscribe(self, pool: Pool, store: Store) -> None:
-        """From where each relay was last handled; on a relay never seen before, from the oldest request still taken."""
-        only_mine = () if self._config.node.open_jobs else (self._key.public,)
-        tags = {"p": only_mine} if only_mine else {}
-        oldest = self._clock.now() - self._config.jobs.oldest_s
-        cursors = await store.cursors()
-        for relay in self._relays:
-            pool.add(relay)
-        since = {relay: max(cursors.get(relay, oldest), oldest) for relay in self._relays}
-        pool.subscribe(SUBSCRIPTION, (Filter(kinds=(self._config.node.kind,), tags=tags),), since)
 
     async def _say_ready(self) -> None:
         with contextlib.suppress(TimeoutError):
