@@ -12,6 +12,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 LIFE = datetime.timedelta(days=1)
+SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 class LocalCA:
@@ -21,7 +32,11 @@ class LocalCA:
         self._directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-        builder = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(True, 0), True)
+        builder = (
+            self._builder(self._name, self._key)
+            .add_extension(x509.BasicConstraints(True, 0), True)
+            .add_extension(SIGNS_CERTIFICATES, True)  # strict verification, the default from 3.13, asks for it
+        )
         self._certificate = builder.sign(self._key, hashes.SHA256())
 
     def server(self, host: str) -> ssl.SSLContext:
