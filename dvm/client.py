@@ -23,6 +23,7 @@ from jobs.request import REQUEST_KIND, JobRequest, Malformed, parse_request
 from relayclient import tags
 from relayclient.clock import Clock
 from relayclient.connection import Dial
+from relayclient.errors import InvalidEvent, Reason
 from relayclient.event import Draft, Event
 from relayclient.filters import Filter
 from relayclient.news import CaughtUp, Disconnected, EventSeen, News, SubscriptionLost
@@ -86,11 +87,12 @@ def build_request(wish: Wish, now: int, *, kind: int = REQUEST_KIND) -> Draft:
     rows.append(("alt", "Request to run a WebAssembly component"))
     try:
         draft = Draft(kind, content, tuple(rows), now)
-    except ValueError as error:
+    except InvalidEvent as error:
+        if error.reason is Reason.TOO_LARGE:
+            raise _too_large(wish) from None
         raise CannotAsk(f"no Nostr event can carry this request ({error})") from None
     if draft.wire_size() > EVENT_BYTES_MAX:
-        told = f"the request would have {draft.wire_size()} bytes, and relays take at most {EVENT_BYTES_MAX}"
-        raise CannotAsk(f"{told}; stdin has {len(wish.stdin)} bytes")
+        raise _too_large(wish)
     return draft
 
 
@@ -102,6 +104,11 @@ def check_request(event: Event, to: str | None) -> JobRequest:
     if not isinstance(read, JobRequest):
         raise CannotAsk(f"the node would not look at this request ({read.reason})")
     return read
+
+
+def _too_large(wish: Wish) -> CannotAsk:
+    told = f"relays take events of at most {EVENT_BYTES_MAX} bytes, and base64 adds a third to what is no text"
+    return CannotAsk(f"the request is too large: {told}; stdin has {len(wish.stdin)} bytes")
 
 
 def _component_tags(ref: ComponentRef) -> list[tuple[str, ...]]:
