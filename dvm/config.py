@@ -166,6 +166,8 @@ def _senseless(config: Config) -> list[str]:
     problems = []
     if config.jobs.retention_days * 86_400 <= config.jobs.oldest_s:
         problems.append("jobs.retention_days must be longer than jobs.oldest_s, or old requests would run twice")
+    if config.components.cache_mib < 8 * config.components.max_mib:
+        problems.append("components.cache_mib must be at least 8 times components.max_mib")
     if not 5000 <= config.node.kind <= 5999:
         problems.append("node.kind must be a job request kind, from 5000 to 5999")
     return problems

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 
@@ -40,6 +40,18 @@ CONNECT_S = 10.0
 FIRST_RELAY_S = 30.0
 """After this time the node calls itself ready even if no relay could be reached: it goes on trying."""
 MIB = 1 << 20
+
+
+def outbound_gate(relays: Iterable[str], *, local: Iterable[str] = (), mirrors: Iterable[str] = ()) -> Gate:
+    """The gate of somebody who chose these relays and mirrors: their ports are open beside 443. Raises Refused.
+
+    What strangers name is reached on these ports too, but on no other; `local` are loopback addresses that may be
+    spoken to in plain text.
+    """
+    chosen = [parse_url(url, ("ws", "wss")) for url in relays]
+    chosen += [parse_url(url, ("http", "https")) for url in mirrors]
+    ports = frozenset({443} | {target.port for target in chosen})
+    return Gate(GatePolicy(local=frozenset(local), ports=ports))
 
 
 def relay_dial(gate: Gate) -> Dial:
@@ -92,6 +104,7 @@ class Node:
             raise ConfigError(home.config, ["node.relays is empty: a node needs a relay to hear requests from"])
         self._home, self._config = home, config
         self._relays = tuple(dict.fromkeys(map(normalise, config.node.relays)))
+        self._gate = self._own_gate()
         self._key: SecretKey = home.read_key()
         self._clock = SystemClock()
         self._rng = Random(os.urandom(16))
@@ -112,12 +125,19 @@ class Node:
                 await self._serve(tasks, store, sandbox)
                 tasks.cancel()
 
+    def _own_gate(self) -> Gate:
+        try:
+            local, mirrors = self._config.network.local, self._config.components.mirrors
+            return outbound_gate(self._relays, local=local, mirrors=mirrors)
+        except (Refused, ValueError) as error:
+            raise ConfigError(self._home.config, [str(error)]) from None
+
     def _stop(self) -> None:
         self._stopping.set()
         self._connected.set()  # nobody needs to wait for a relay any more
 
     async def _serve(self, tasks: Supervisor, store: Store, sandbox: ZygoteSandbox) -> None:
-        gate = Gate(GatePolicy(local=frozenset(self._config.network.local)))
+        gate = self._gate
         pool = Pool(dial=relay_dial(gate), clock=self._clock, rng=self._rng, news=self._hear)
         world = World(
             store=store,
