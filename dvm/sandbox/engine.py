@@ -1,0 +1,101 @@
+"""The WebAssembly engine, configured once for all: deterministic, metered, without what nobody needs.
+
+Nothing but this file decides how code is compiled; a change here changes `fingerprint`, since compiled code is kept. An
+impossible configuration aborts the process (the engine panics), which is why this runs on the far side of the wall.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import wasmtime
+from wasmtime import _ffi as ffi
+
+from dvm.sandbox.kernel import MACHINE
+from dvm.sandbox.linear import LinearMemories
+
+PINNED = "50.0.1"
+"""The one version this code was written for and tested with: its undocumented parts are used."""
+
+NAME = f"wasmtime/{PINNED}"
+
+_WASM_STACK_BYTES = 512 << 10
+
+_SETTINGS: tuple[tuple[str, bool | int | str], ...] = (
+    ("strategy", "cranelift"),
+    ("cranelift_opt_level", "speed"),
+    ("consume_fuel", True),
+    ("epoch_interruption", False),  # the deadline is the parent's
+    ("parallel_compilation", False),  # it needs threads
+    ("max_wasm_stack", _WASM_STACK_BYTES),
+    # the same answer on every machine
+    ("cranelift_nan_canonicalization", True),
+    ("wasm_relaxed_simd", True),
+    ("wasm_relaxed_simd_deterministic", True),
+    ("wasm_threads", False),
+    ("shared_memory", False),
+    # what compilers emit
+    ("wasm_simd", True),
+    ("wasm_bulk_memory", True),
+    ("wasm_reference_types", True),
+    ("wasm_multi_value", True),
+    ("wasm_multi_memory", True),
+    ("wasm_memory64", True),
+    ("wasm_tail_call", True),
+    ("wasm_function_references", True),
+    ("wasm_gc", True),
+    ("wasm_exceptions", True),
+    # what they do not
+    ("wasm_stack_switching", False),
+    ("wasm_custom_page_sizes", False),
+    ("wasm_wide_arithmetic", False),
+    # memories come from `linear`
+    ("memory_init_cow", False),
+    ("memory_may_move", False),
+    ("memory_reservation", 4 << 30),
+    ("memory_guard_size", 32 << 20),
+)
+
+_RAW_SETTINGS: tuple[tuple[str, bool], ...] = (
+    ("wasmtime_config_wasm_component_model_async_set", False),
+    ("wasmtime_config_wasm_component_model_more_async_builtins_set", False),
+    ("wasmtime_config_wasm_component_model_async_stackful_set", False),
+)
+
+
+class WrongEngine(Exception):
+    """Another version of the engine is installed than the one this code is made for."""
+
+
+def check_version() -> None:
+    """Raise `WrongEngine` unless exactly the pinned version is installed."""
+    site = Path(wasmtime.__file__).parent.parent
+    found = sorted(path.name.split("-")[1].removesuffix(".dist") for path in site.glob("wasmtime-*.dist-info"))
+    if found != [PINNED]:
+        raise WrongEngine(f"wasmtime {PINNED} is required, installed is: {', '.join(found) or 'none'}")
+
+
+def new_engine(memories: LinearMemories) -> wasmtime.Engine:
+    """An engine whose guests take their memories from `memories`."""
+    config = wasmtime.Config()
+    for name, value in _SETTINGS:
+        setattr(config, name, value)
+    for name, switch in _RAW_SETTINGS:
+        getattr(ffi, name)(config.ptr(), switch)
+    memories.attach(config)
+    return wasmtime.Engine(config)
+
+
+def _cpu_features() -> str:
+    """What this machine's processor can do, as the kernel lists it: compiled code may use all of it."""
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as lines:
+        for line in lines:
+            if line.startswith(("flags", "Features")):
+                return line
+    return os.uname().machine
+
+
+def fingerprint() -> str:
+    """Names everything but the component itself that compiled code depends on. Call it while files can be opened."""
+    return "\n".join((PINNED, MACHINE, repr(_SETTINGS), repr(_RAW_SETTINGS), _cpu_features()))
