@@ -89,7 +89,10 @@ def _version() -> str:
 
 
 def _sentence(error: BaseException) -> str:
-    """The innermost cause in one line."""
+    """The innermost cause in one line. Our own errors are sentences; others need their kind to be understood."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return f"{type(error).__name__}: {safe(str(error))}" if str(error) else type(error).__name__
+    text, kind = safe(str(error)), type(error)
+    if text and kind.__module__.partition(".")[0] in ("dvm", "jobs", "relayclient"):
+        return text
+    return f"{kind.__name__}: {text}" if text else kind.__name__
