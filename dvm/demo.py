@@ -66,8 +66,10 @@ EXAMPLES = {
 def find_example(name: str) -> Example:
     """The files of an example, from the installed package or from a checkout; raises DemoFailed."""
     component, sample, args = EXAMPLES[name]
-    package = Path(dvm.__path__[0])
-    for folder in (package / "_examples" / name, package.parent / "examples" / name):
+    packages = [Path(place) for place in dvm.__path__]
+    # The checkout first: an editable installation holds copies that may be older.
+    folders = [p.parent / "examples" / name for p in packages] + [p / "_examples" / name for p in packages]
+    for folder in folders:
         if (folder / component).is_file() and (folder / sample).is_file():
             return Example(name, folder / component, folder / sample, args)
     raise DemoFailed(f"the example {name} is missing from this installation")

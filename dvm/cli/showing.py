@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from dataclasses import asdict
 from typing import Any
 
@@ -20,7 +20,7 @@ def output_lines(voice: Voice, output: bytes) -> list[str]:
     if size_of_picture is not None:
         shown = picture.read(output) if voice.colour else None
         described = f"PNG picture, {size_of_picture[0]} x {size_of_picture[1]} pixels, {size(len(output))}"
-        return [described] if shown is None else picture.half_blocks(shown, columns())
+        return [described] if shown is None else picture.half_blocks(shown, columns() - 2)
     try:
         return safe_text(output.decode()).rstrip("\n").split("\n")
     except UnicodeDecodeError:
@@ -29,10 +29,7 @@ def output_lines(voice: Voice, output: bytes) -> list[str]:
 
 def columns() -> int:
     """The width of the terminal."""
-    try:
-        return os.get_terminal_size(2).columns
-    except OSError:
-        return 80
+    return shutil.get_terminal_size().columns
 
 
 def happening(voice: Voice, what: Happening) -> str:

@@ -154,4 +154,5 @@ def _report(args: argparse.Namespace, result: Event, verdict: verify.Verdict) ->
         case verify.Uncheckable(why=why):
             if args.json:
                 print_json({"verdict": "uncheckable", "result": result.id, "by": result.pubkey, "why": why})
-            raise Trouble(f"the result cannot be checked: {why}", UNCHECKABLE)
+            advice = "" if args.component else "; --component FILE gives the component by hand"
+            raise Trouble(f"the result cannot be checked: {why}{advice}", UNCHECKABLE)
