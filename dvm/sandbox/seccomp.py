@@ -25,9 +25,10 @@ class Profile(Enum):
 
 
 ALLOWED = (
-    "futex", "write", "read", "mmap", "munmap", "mprotect", "mremap", "brk", "madvise", "close", "getrandom",
-    "clock_gettime", "sched_yield", "gettid", "getpid", "rt_sigprocmask", "rt_sigaction", "rt_sigreturn",
-    "sigaltstack", "restart_syscall", "exit", "exit_group",
+    "futex", "write", "mmap", "munmap", "mprotect", "mremap", "brk", "madvise", "close", "getrandom", "clock_gettime",
+    "sched_yield", "gettid", "getpid", "rt_sigprocmask", "rt_sigaction", "rt_sigreturn", "sigaltstack",
+    "restart_syscall", "exit_group",
+    "rseq", "set_robust_list",  # the engine's one thread may still be starting when the filter comes into force
 )  # fmt: skip
 """Allowed everywhere. mmap and mprotect are further restricted by their protection, see `program`."""
 

@@ -47,9 +47,10 @@ class Zygote:
         self._memories = LinearMemories()
         self._world = World()
         self._engine: Engine = engine.new_engine(self._memories)
-        self._linker = Linker(self._engine)
+        self._plain_linker, self._linker = Linker(self._engine), Linker(self._engine)
         self._linker.allow_shadowing = True
-        self._linker.add_wasip2()
+        for linker in (self._plain_linker, self._linker):
+            linker.add_wasip2()
         self._world.define(self._linker)
         self._tools: child.Equipment | None = None
         self._data_bytes = lockdown.data_in_use()
@@ -100,6 +101,7 @@ class Zygote:
         self._tools = child.Equipment(
             engine=self._engine,
             linker=self._linker,
+            plain_linker=self._plain_linker,
             memories=self._memories,
             world=self._world,
             warm=component,
