@@ -38,7 +38,7 @@ check: $(VENV)/.ready-dev ## style, types, import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(BIN)/lint-imports
-	@if [ -x $(BIN)/shellcheck ]; then $(BIN)/shellcheck deploy/*.sh .ci/run; fi
+	@if [ -x $(BIN)/shellcheck ]; then $(BIN)/shellcheck deploy/*.sh examples/*.sh .ci/run; fi
 
 .PHONY: unit
 unit: $(VENV)/.ready-dev ## tests without I/O, and the rules of the house
@@ -61,6 +61,13 @@ e2e: $(VENV)/.ready-dev ## the installed dvm command
 .PHONY: bench
 bench: $(VENV)/.ready-dev ## print latency, throughput, memory, and the floors under them
 	@$(BIN)/python -m tests.bench
+
+# ---------------------------------------------------------------- examples
+
+.PHONY: examples
+examples: $(VENV)/.ready ## build the example components from source and compare with the committed ones
+	@PYTHON=$(BIN)/python examples/build.sh
+	@$(BIN)/python examples/check.py
 
 # ---------------------------------------------------------------- set-up; each is instant the second time
 
@@ -111,4 +118,4 @@ lock-check: $(VENV)/.ready-dev ## download every locked file for both architectu
 
 .PHONY: clean
 clean: ## remove what the other targets set up
-	rm -rf $(VENV) $(RELAY_VENV) .venv-lock $(NODE)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(RELAY_VENV) .venv-lock $(NODE)/node_modules examples/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
