@@ -1,7 +1,7 @@
 #!/bin/sh
 # Rebuild the examples from their sources: examples/build.sh [echo] [thumbnail] [markdown]
 #
-# Without arguments all of them. Nothing is installed outside this folder and the build folder; what has to be
+# Without arguments all of them. Nothing is written outside this folder and the build folder; what has to be
 # installed by hand is named in one sentence. The same tools give the same bytes: examples/check.py compares them.
 # PYTHON names an interpreter that has wasmtime, BUILD a folder for intermediate files.
 set -eu
@@ -10,6 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-$here/../.venv/bin/python}
 build=${BUILD:-${TMPDIR:-/tmp}/dvm-examples}
 wasi=/usr/lib/wasm32-wasi
+builtins=/usr/lib/llvm-16/lib/clang/16/lib/wasi/libclang_rt.builtins-wasm32.a
 rust=/usr/lib/rustlib/src/rust/library
 jco=$here/node_modules/.bin/jco
 
@@ -21,7 +22,7 @@ need() { # file, what it is for, packages
 }
 
 need_jco() {
-    need "$(command -v npm || echo /usr/bin/npm)" "npm" "nodejs npm"
+    need "$(command -v npm || echo /usr/bin/npm)" "npm, which fetches jco," "nodejs npm"
     if [ ! "$jco" -nt "$here/package-lock.json" ]; then
         (cd "$here" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch "$jco")
     fi
@@ -34,7 +35,7 @@ component() { # core module, component
 }
 
 build_echo() {
-    need "$python" "The virtual environment of this project, which has wasmtime to read WebAssembly text," "python3-venv (then: make test)"
+    need "$python" "This project's virtual environment" "python3-venv (then: make test)"
     "$python" -c 'import sys, wasmtime; open(sys.argv[2], "wb").write(wasmtime.wat2wasm(open(sys.argv[1]).read()))' \
         "$here/echo/echo.wat" "$here/echo/echo.wasm"
 }
@@ -44,7 +45,7 @@ build_thumbnail() {
     need /usr/bin/clang-16 "The C compiler of the thumbnail example" "$packages"
     need /usr/bin/wasm-ld-16 "The linker for WebAssembly" "$packages"
     need "$wasi/libc.a" "The C library for WebAssembly" "$packages"
-    need /usr/lib/llvm-16/lib/clang/16/lib/wasi/libclang_rt.builtins-wasm32.a "The compiler's run-time library for WebAssembly" "$packages"
+    need "$builtins" "The compiler's run-time library for WebAssembly" "$packages"
     (cd "$here/thumbnail/src" && clang-16 --target=wasm32-wasi -std=c17 -Wall -Wextra -Werror -Os -mbulk-memory -s \
         -o "$build/thumbnail.core.wasm" main.c inflate.c deflate.c scale.c png_read.c png_write.c)
     component "$build/thumbnail.core.wasm" "$here/thumbnail/thumbnail.wasm"

@@ -39,7 +39,7 @@ fn expand_tabs(line: &str) -> String {
     let mut out = String::with_capacity(line.len() + 4);
     for character in line[..line.len() - content.len()].chars() {
         out.push(' ');
-        while character == '\t' && out.len() % 4 != 0 {
+        while character == '\t' && !out.len().is_multiple_of(4) {
             out.push(' ');
         }
     }

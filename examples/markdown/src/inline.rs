@@ -4,12 +4,10 @@
 //! them once their partner is found. Every search for a partner is bounded, or remembers that there is none, so that
 //! no text takes much more time than its length.
 
+use crate::emphasis::{Content, Mark, Piece, pair_marks, without_mark};
 use crate::html;
+use crate::target::{TARGET_MAX, is_address, target};
 
-/// Longest link target and title that are looked for, in bytes.
-const TARGET_MAX: usize = 4096;
-/// Parentheses within parentheses in a URL.
-const PARENTHESES_MAX: usize = 32;
 /// Longest run of backticks that opens a code span.
 const BACKTICKS_MAX: usize = 64;
 
@@ -20,87 +18,6 @@ pub fn spans(out: &mut String, text: &str) {
     pair_marks(&mut scanner.pieces);
     for piece in &scanner.pieces {
         piece.put(out);
-    }
-}
-
-/// `text` without the backslashes that escape punctuation.
-pub fn unescape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        match characters.peek() {
-            Some(&next) if character == '\\' && next.is_ascii_punctuation() => {
-                out.push(next);
-                characters.next();
-            }
-            _ => out.push(character),
-        }
-    }
-    out
-}
-
-#[derive(Default)]
-struct Piece {
-    /// Tags that end here, the inner ones first.
-    ends: Vec<&'static str>,
-    content: Content,
-    /// Tags that begin here, the inner ones first.
-    begins: Vec<&'static str>,
-}
-
-enum Content {
-    Text(String),
-    /// What a code span holds: text in which no character means anything.
-    Code(String),
-    Mark(Mark),
-    /// HTML that stands alone, and what is left of it in the description of an image.
-    Html(String, String),
-}
-
-impl Default for Content {
-    fn default() -> Self {
-        Content::Text(String::new())
-    }
-}
-
-/// A run of `*` or `_`.
-struct Mark {
-    character: char,
-    /// How many are left, and how many there were.
-    count: usize,
-    original: usize,
-    opens: bool,
-    closes: bool,
-}
-
-impl Piece {
-    fn html(html: &str, plain: &str) -> Self {
-        Piece { content: Content::Html(html.into(), plain.into()), ..Piece::default() }
-    }
-
-    fn put(&self, out: &mut String) {
-        out.extend(self.ends.iter().copied());
-        match &self.content {
-            Content::Text(text) => html::text(out, text),
-            Content::Code(code) => {
-                out.push_str("<code>");
-                html::code(out, code);
-                out.push_str("</code>");
-            }
-            Content::Mark(mark) => out.extend(std::iter::repeat_n(mark.character, mark.count)),
-            Content::Html(html, _) => out.push_str(html),
-        }
-        out.extend(self.begins.iter().rev().copied());
-    }
-
-    /// As HTML without tags.
-    fn put_plain(&self, out: &mut String) {
-        match &self.content {
-            Content::Html(_, plain) => out.push_str(plain),
-            Content::Text(text) => html::text(out, text),
-            Content::Code(code) => html::code(out, code),
-            Content::Mark(mark) => out.extend(std::iter::repeat_n(mark.character, mark.count)),
-        }
     }
 }
 
@@ -135,7 +52,7 @@ impl<'a> Scanner<'a> {
         let after_bracket = self.brackets.last().is_some_and(|bracket| bracket.piece + 1 == self.pieces.len());
         match self.pieces.last_mut() {
             Some(Piece { content: Content::Text(last), .. }) if !after_bracket => last.push_str(text),
-            _ => self.pieces.push(Piece { content: Content::Text(text.into()), ..Piece::default() }),
+            _ => self.pieces.push(Piece::new(Content::Text(text.into()))),
         }
     }
 
@@ -220,7 +137,7 @@ impl<'a> Scanner<'a> {
                 let padded = code.len() > 1 && code.starts_with(' ') && code.ends_with(' ') && !code.trim().is_empty();
                 let code = if padded { code[1..code.len() - 1].into() } else { code };
                 self.at += at + closing;
-                self.pieces.push(Piece { content: Content::Code(code), ..Piece::default() });
+                self.pieces.push(Piece::new(Content::Code(code)));
                 return;
             }
             at += closing;
@@ -234,14 +151,17 @@ impl<'a> Scanner<'a> {
         let rest = self.rest();
         let allowed = |byte: &u8| byte.is_ascii_graphic() && !b"<>\"".contains(byte) || *byte >= 128;
         let length = rest.as_bytes()[1..].iter().take(TARGET_MAX).take_while(|byte| allowed(byte)).count();
-        let target = &rest[1..=length.min(rest.len() - 1)];
-        let closed = rest.as_bytes().get(length + 1) == Some(&b'>');
+        // Not closed, or too long. Only behind an ASCII byte is it sure that no character is cut in two.
+        if rest.as_bytes().get(length + 1) != Some(&b'>') {
+            return self.take_text(1);
+        }
+        let target = &rest[1..=length];
         let address = is_address(target);
         let scheme = target.find(':').is_some_and(|colon| {
             colon >= 2 && target[..colon].bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte))
         });
         let url = html::url(&if address { ["mailto:", target].concat() } else { target.into() });
-        let (true, Some(url)) = (closed && (address || scheme), url) else {
+        let (true, Some(url)) = (address || scheme, url) else {
             return self.take_text(1);
         };
         let mut shown = String::new();
@@ -263,23 +183,20 @@ impl<'a> Scanner<'a> {
             !before.is_whitespace() && (!is_punctuation(before) || after.is_whitespace() || is_punctuation(after));
         let within_words = character == b'*';
         self.at += count;
-        self.pieces.push(Piece {
-            content: Content::Mark(Mark {
-                character: character as char,
-                count,
-                original: count,
-                opens: left && (within_words || !right || is_punctuation(before)),
-                closes: right && (within_words || !left || is_punctuation(after)),
-            }),
-            ..Piece::default()
-        });
+        self.pieces.push(Piece::new(Content::Mark(Mark {
+            character: character as char,
+            count,
+            original: count,
+            opens: left && (within_words || !right || is_punctuation(before)),
+            closes: right && (within_words || !left || is_punctuation(after)),
+        })));
     }
 
     fn open_bracket(&mut self, length: usize) {
         self.brackets.push(Bracket { piece: self.pieces.len(), image: length == 2, usable: true });
         let text = self.rest()[..length].into();
         self.at += length;
-        self.pieces.push(Piece { content: Content::Text(text), ..Piece::default() });
+        self.pieces.push(Piece::new(Content::Text(text)));
     }
 
     fn close_bracket(&mut self) {
@@ -348,190 +265,13 @@ fn title_attribute(title: &str) -> String {
     out
 }
 
-/// A mark whose search is over: whatever is left of it is text.
-fn without_mark(mut piece: Piece) -> Piece {
-    if let Content::Mark(mark) = &piece.content {
-        let left: String = std::iter::repeat_n(mark.character, mark.count).collect();
-        piece.content = Content::Html(left.clone(), left);
-    }
-    piece
-}
-
 fn run(text: &str, byte: u8) -> usize {
     text.bytes().take_while(|&other| other == byte).count()
-}
-
-fn is_address(text: &str) -> bool {
-    let Some((name, host)) = text.split_once('@') else {
-        return false;
-    };
-    let name_ok = |byte: u8| byte.is_ascii_alphanumeric() || b".!#$%&'*+/=?^_`{|}~-".contains(&byte);
-    let label_ok = |label: &str| {
-        !label.is_empty()
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    !name.is_empty() && name.bytes().all(name_ok) && host.split('.').all(label_ok)
 }
 
 /// Beyond ASCII the blocks of general and ideographic punctuation are enough.
 fn is_punctuation(character: char) -> bool {
     character.is_ascii_punctuation()
-        || matches!(character, '\u{a1}'..='\u{bf}' | '\u{2010}'..='\u{2027}' | '\u{2030}'..='\u{205e}' | '\u{20a0}'..='\u{20cf}' | '\u{3001}'..='\u{3003}' | '\u{3008}'..='\u{3011}')
-}
-
-// Targets of links: (url), (<url>), (url "title")
-
-struct Target {
-    url: String,
-    title: String,
-    length: usize,
-}
-
-/// The target that `text` begins with.
-fn target(text: &str) -> Option<Target> {
-    let inner = text.strip_prefix('(')?;
-    let mut rest = inner.trim_start();
-    let url = match rest.strip_prefix('<') {
-        Some(enclosed) => {
-            let end = delimited(enclosed, b'>', b"<\n")?;
-            rest = &enclosed[end + 1..];
-            &enclosed[..end]
-        }
-        None => {
-            let end = bare_url(rest)?;
-            let (url, after) = rest.split_at(end);
-            rest = after;
-            url
-        }
-    };
-    let spaced = rest.trim_start();
-    let mut title = "";
-    if let Some(quote @ (b'"' | b'\'' | b'(')) = spaced.bytes().next()
-        && spaced.len() < rest.len()
-    {
-        let closing = if quote == b'(' { b')' } else { quote };
-        let forbidden: &[u8] = if quote == b'(' { b"(" } else { b"" };
-        let end = delimited(&spaced[1..], closing, forbidden)?;
-        title = &spaced[1..=end];
-        rest = &spaced[end + 2..];
-    }
-    let after = rest.trim_start().strip_prefix(')')?;
-    Some(Target { url: unescape(url), title: unescape(title), length: text.len() - after.len() })
-}
-
-/// Where `closing` stands, unescaped; None if there is a `forbidden` byte before it, or it is too far.
-fn delimited(text: &str, closing: u8, forbidden: &[u8]) -> Option<usize> {
-    let mut escaped = false;
-    for (at, byte) in text.bytes().enumerate().take(TARGET_MAX) {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            _ if byte == closing => return Some(at),
-            _ if forbidden.contains(&byte) => return None,
-            _ => {}
-        }
-    }
-    None
-}
-
-/// The length of a URL that ends at a space or at the parenthesis that closes the target.
-fn bare_url(text: &str) -> Option<usize> {
-    let (mut depth, mut escaped) = (0, false);
-    for (at, byte) in text.bytes().enumerate().take(TARGET_MAX) {
-        match byte {
-            _ if escaped && byte.is_ascii_punctuation() => escaped = false,
-            b'\\' => escaped = true,
-            b'(' if depth == PARENTHESES_MAX => return None,
-            b'(' => depth += 1,
-            b')' if depth == 0 => return Some(at),
-            b')' => depth -= 1,
-            b' ' | b'\n' | b'\t' => return (depth == 0).then_some(at),
-            _ if byte.is_ascii_control() => return None,
-            _ => escaped = false,
-        }
-    }
-    None
-}
-
-// Emphasis
-
-/// Marks that wait for their partner, with the depth below which none can be one, for each kind of closing mark.
-#[derive(Default)]
-struct Waiting {
-    stack: Vec<usize>,
-    floors: [usize; 12],
-}
-
-impl Waiting {
-    fn truncate(&mut self, length: usize) {
-        self.stack.truncate(length);
-        for floor in &mut self.floors {
-            *floor = (*floor).min(length);
-        }
-    }
-}
-
-fn mark_of(piece: &mut Piece) -> Option<&mut Mark> {
-    match &mut piece.content {
-        Content::Mark(mark) => Some(mark),
-        _ => None,
-    }
-}
-
-/// CommonMark 0.31, 6.2, rules 9 and 10: marks of which one could do both do not pair if their lengths add up to a
-/// multiple of three, unless each of them is one.
-fn can_pair(opening: &Mark, closing: &Mark) -> bool {
-    opening.character == closing.character
-        && (!(opening.closes || closing.opens)
-            || (opening.original + closing.original) % 3 != 0
-            || (opening.original % 3 == 0 && closing.original % 3 == 0))
-}
-
-/// Put tags around what stands between marks that belong together.
-fn pair_marks(pieces: &mut [Piece]) {
-    let mut waiting = Waiting::default();
-    for at in 0..pieces.len() {
-        let Some(mark) = mark_of(&mut pieces[at]) else {
-            continue;
-        };
-        let (closes, opens) = (mark.closes, mark.opens);
-        if closes {
-            close(pieces, at, &mut waiting);
-        }
-        if opens && mark_of(&mut pieces[at]).is_some_and(|mark| mark.count > 0) {
-            waiting.stack.push(at);
-        }
-    }
-}
-
-/// Use up the closing mark at `at` as far as opening marks wait for it.
-fn close(pieces: &mut [Piece], at: usize, waiting: &mut Waiting) {
-    let (before, from) = pieces.split_at_mut(at);
-    let Piece { ends, content: Content::Mark(closing), .. } = &mut from[0] else {
-        return;
-    };
-    let kind = usize::from(closing.character == '_') * 6 + usize::from(closing.opens) * 3 + closing.original % 3;
-    while closing.count > 0 {
-        let floor = waiting.floors[kind];
-        let partner = waiting.stack[floor..]
-            .iter()
-            .rposition(|&index| matches!(&before[index].content, Content::Mark(opening) if can_pair(opening, closing)));
-        let Some(partner) = partner.map(|above| floor + above) else {
-            waiting.floors[kind] = waiting.stack.len();
-            return;
-        };
-        let piece = &mut before[waiting.stack[partner]];
-        let Content::Mark(opening) = &mut piece.content else {
-            return;
-        };
-        let strong = opening.count >= 2 && closing.count >= 2;
-        let used = if strong { 2 } else { 1 };
-        opening.count -= used;
-        closing.count -= used;
-        piece.begins.push(if strong { "<strong>" } else { "<em>" });
-        ends.push(if strong { "</strong>" } else { "</em>" });
-        waiting.truncate(if opening.count > 0 { partner + 1 } else { partner });
-    }
+        || matches!(character, '\u{a1}'..='\u{bf}' | '\u{2010}'..='\u{2027}' | '\u{2030}'..='\u{205e}')
+        || matches!(character, '\u{20a0}'..='\u{20cf}' | '\u{3001}'..='\u{3003}' | '\u{3008}'..='\u{3011}')
 }

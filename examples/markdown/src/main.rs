@@ -5,9 +5,11 @@
 //! `html::url` lets them.
 
 mod block;
+mod emphasis;
 mod html;
 mod inline;
 mod page;
+mod target;
 
 use std::alloc::{Layout, alloc, realloc};
 use std::io::{self, Read, Write};

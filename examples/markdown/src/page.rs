@@ -1,7 +1,7 @@
 //! Blocks as HTML, one tag per line.
 
 use crate::block::Block;
-use crate::{html, inline};
+use crate::{html, inline, target};
 
 pub fn render(blocks: &[Block]) -> String {
     let mut out = String::new();
@@ -57,7 +57,7 @@ fn put_code(out: &mut String, language: Option<&str>, lines: &[String]) {
     out.push_str("<pre><code");
     if let Some(language) = language {
         out.push_str(" class=\"language-");
-        html::text(out, &inline::unescape(language));
+        html::text(out, &target::unescape(language));
         out.push('"');
     }
     out.push('>');

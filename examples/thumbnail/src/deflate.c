@@ -383,20 +383,3 @@ void deflate(struct bytes *out, const uint8_t *data, size_t length)
     uint32_t sum = adler32(1, data, length);
     append(out, (uint8_t[]){(uint8_t)(sum >> 24), (uint8_t)(sum >> 16), (uint8_t)(sum >> 8), (uint8_t)sum}, 4);
 }
-
-uint32_t adler32(uint32_t sum, const uint8_t *data, size_t length)
-{
-    uint32_t low = sum & 0xffff, high = sum >> 16;
-    while (length > 0) {
-        /* 5552 bytes are the most before `high` could pass 32 bits. */
-        size_t piece = length < 5552 ? length : 5552;
-        length -= piece;
-        while (piece-- > 0) {
-            low += *data++;
-            high += low;
-        }
-        low %= 65521;
-        high %= 65521;
-    }
-    return high << 16 | low;
-}

@@ -142,13 +142,16 @@ static void stored_block(struct input *in, struct output *out)
         put(out, (uint8_t)bits(in, 8));
 }
 
-static void coded_block(struct input *in, struct output *out, const struct code *literals, const struct code *distances)
+static void coded_block(struct input *in, struct output *out, const struct code *literals,
+                        const struct code *distances)
 {
     static const uint16_t LENGTHS[29] = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
                                          31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
-    static const uint8_t LENGTH_BITS[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
-    static const uint16_t DISTANCES[30] = {1,   2,   3,   4,   5,   7,    9,    13,   17,   25,   33,   49,   65,    97,    129,
-                                           193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
+    static const uint8_t LENGTH_BITS[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
+                                            2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
+    static const uint16_t DISTANCES[30] = {1,   2,   3,   4,   5,   7,    9,    13,   17,   25,
+                                           33,  49,  65,  97,  129, 193,  257,  385,  513,  769,
+                                           1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
     for (;;) {
         int value = symbol(in, literals);
         if (value < 256) {
@@ -172,7 +175,8 @@ static void dynamic_block(struct input *in, struct output *out)
     static const uint8_t ORDER[19] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
     static struct code literals, distances;
     uint8_t lengths[320] = {0};
-    int literal_count = 257 + (int)bits(in, 5), distance_count = 1 + (int)bits(in, 5), order_count = 4 + (int)bits(in, 4);
+    int literal_count = 257 + (int)bits(in, 5), distance_count = 1 + (int)bits(in, 5);
+    int order_count = 4 + (int)bits(in, 4);
     if (literal_count > 286 || distance_count > 30)
         damaged();
     for (int i = 0; i < order_count; i++)
@@ -243,4 +247,21 @@ void inflate(const uint8_t *data, size_t length, taker *take, void *context)
         sum = sum << 8 | bits(&in, 8);
     if (sum != out.sum)
         damaged();
+}
+
+uint32_t adler32(uint32_t sum, const uint8_t *data, size_t length)
+{
+    uint32_t low = sum & 0xffff, high = sum >> 16;
+    while (length > 0) {
+        /* 5552 bytes are the most before `high` could pass 32 bits. */
+        size_t piece = length < 5552 ? length : 5552;
+        length -= piece;
+        while (piece-- > 0) {
+            low += *data++;
+            high += low;
+        }
+        low %= 65521;
+        high %= 65521;
+    }
+    return high << 16 | low;
 }

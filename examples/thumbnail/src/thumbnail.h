@@ -37,13 +37,13 @@ typedef void taker(void *context, const uint8_t *piece, size_t length);
 /* Unpack the zlib stream `data`, handing the output to `take` piece by piece. */
 void inflate(const uint8_t *data, size_t length, taker *take, void *context);
 
+/* Adler-32 of `data`, continued from `sum`; 1 starts. */
+uint32_t adler32(uint32_t sum, const uint8_t *data, size_t length);
+
 /* deflate.c: the other direction, with dynamic or fixed Huffman codes */
 
 /* Append `data` to `out` as a zlib stream. */
 void deflate(struct bytes *out, const uint8_t *data, size_t length);
-
-/* Adler-32 of `data`, continued from `sum`; 1 starts. */
-uint32_t adler32(uint32_t sum, const uint8_t *data, size_t length);
 
 /* scale.c: area averaging */
 
