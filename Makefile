@@ -38,6 +38,7 @@ check: $(VENV)/.ready-dev ## style, types, import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(BIN)/lint-imports
+	@$(BIN)/python examples/check.py
 	@if [ -x $(BIN)/shellcheck ]; then $(BIN)/shellcheck deploy/*.sh examples/*.sh .ci/run; fi
 
 .PHONY: unit
