@@ -25,6 +25,8 @@ T = TypeVar("T")
 MAX_STEPS = 1_000_000
 MAX_VIRTUAL_S = 30 * 86_400.0
 EXECUTOR_DELAY_S = 0.01
+CLEANUP_S = 3_600.0
+"""What cancelled tasks may still take when the time has run out."""
 
 
 class Deadlock(RuntimeError):
@@ -110,10 +112,12 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
             # Straight to the timer: adding the difference up would leave rounding errors.
             self._now = next_timer if next_timer - self._now <= timeout else self._now + timeout
             if self._now > self._max_virtual_s:
+                self._max_virtual_s = self._now + CLEANUP_S
                 raise OutOfTime(f"{self._now:.0f} virtual seconds: {_waiting(self)}")
         else:
             self._steps += 1
             if self._steps > self._max_steps:
+                self._steps = 0
                 raise Livelock(f"no end of work at {self._now:.3f} s: {_waiting(self)}")
 
 
