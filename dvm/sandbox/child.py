@@ -13,10 +13,9 @@ import time
 from dataclasses import dataclass
 from typing import NoReturn
 
-import wasmtime
-from wasmtime import ExitTrap, Store, WasiConfig, WasmtimeError
+from wasmtime import Engine, ExitTrap, Store, StoreContext, WasiConfig, WasmtimeError
 from wasmtime import _ffi as ffi
-from wasmtime.component import Component, Func, Linker, Variant
+from wasmtime.component import Component, ExportIndex, Func, Instance, Linker, ResultType, Variant
 
 from dvm.sandbox import limits, lockdown, memfd, verdict, wire
 from dvm.sandbox.linear import LinearMemories
@@ -37,7 +36,7 @@ _UNLIMITED = 1 << 62
 class Equipment:
     """What the zygote has built once and every runner inherits."""
 
-    engine: wasmtime.Engine
+    engine: Engine
     linker: Linker
     plain_linker: Linker
     """WASI as the engine has it, for our own component only."""
@@ -49,7 +48,7 @@ class Equipment:
     """Private memory that a worker has from the start."""
 
 
-class _NotACommand(Exception):
+class NotACommand(Exception):
     """The export that was found does not have the type of a command."""
 
 
@@ -100,15 +99,22 @@ def _warm_up(tools: Equipment) -> None:
     store.close()
 
 
-def _command(instance: wasmtime.component.Instance, store: Store, name: str) -> Func:
-    interface = instance.get_export_index(store, name)
-    index = instance.get_export_index(store, "run", interface) if interface else None
-    func = instance.get_func(store, index) if index else None
+def export_index(instance: Instance, store: Store | StoreContext, interface: str, function: str) -> ExportIndex:
+    """Where `function` of the exported `interface` is; raises `NotACommand` when it is not there."""
+    outer = instance.get_export_index(store, interface)
+    inner = instance.get_export_index(store, function, outer) if outer else None
+    if inner is None:
+        raise NotACommand(f"{interface} has no function named {function}")
+    return inner
+
+
+def _command(instance: Instance, store: Store, name: str) -> Func:
+    func = instance.get_func(store, export_index(instance, store, name, "run"))
     if func is None:
-        raise _NotACommand(f"{name} has no function named run")
+        raise NotACommand(f"{name}: run is no function")
     kind = func.type(store)
-    if kind.params or not isinstance(kind.result, wasmtime.component.ResultType):
-        raise _NotACommand(f"{name}: run must take nothing and return a result")
+    if kind.params or not isinstance(kind.result, ResultType):
+        raise NotACommand(f"{name}: run must take nothing and return a result")
     return func
 
 
@@ -171,7 +177,7 @@ def _call(tools: Equipment, store: Store, component: Component, name: str) -> tu
         result = run(store)
     except ExitTrap as left:
         return Outcome.FINISHED, min(left.code, 1), refused if left.code and tools.memories.refused else ""
-    except _NotACommand as error:
+    except NotACommand as error:
         return Outcome.INVALID_COMPONENT, 0, verdict.sentence(str(error))
     except WasmtimeError as error:
         outcome, detail = verdict.judge(str(error), fuel_left=store.get_fuel(), refused_memory=tools.memories.refused)

@@ -1,7 +1,8 @@
 """Our own smallest command, in text form: what the zygote tests itself with and what warms every worker up.
 
-Its other export waits for a point in time that has passed: that takes no time, but starts the one thread of the
-engine's WASI library while threads can still be started. As `run` proper it does nothing and succeeds.
+As `run` it does nothing and succeeds. `wait` waits for a point in time that has passed: that takes no time, but starts
+the one thread of the engine's WASI library while threads can still be started. `past` gives such a point in time away:
+what a guest gets that wants to sleep.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ TEXT = b"""
     (func (export "run") (result i32) (i32.const 0))
     (func (export "wait") (result i32)
       (call $block (call $subscribe (i64.const 0)))
-      (i32.const 0)))
+      (i32.const 0))
+    (func (export "past") (result i32) (call $subscribe (i64.const 0))))
   (core instance $i (instantiate $m
     (with "host" (instance (export "subscribe" (func $subscribe)) (export "block" (func $block))))))
   (func $run (result (result)) (canon lift (core func $i "run")))
   (func $wait (result (result)) (canon lift (core func $i "wait")))
   (instance $cli (export "run" (func $run)))
-  (instance $warm (export "run" (func $wait)))
+  (func $past (result (own $pollable)) (canon lift (core func $i "past")))
+  (instance $warm (export "run" (func $wait)) (export "past" (func $past)))
   (export "wasi:cli/run@0.2.0" (instance $cli))
   (export "dvm:warm/wait@0.2.0" (instance $warm)))
 """

@@ -1,8 +1,8 @@
 """The guest's clocks and dice: frozen and seeded, the same on every machine.
 
 Shadows WASI's own clocks and random interfaces, for every patch version of 0.2 that a component may import.
-The clock shows one instant throughout; its resolution is one second. Waiting for a point in time is refused, since
-it would never come. Randomness: three streams, each the concatenation for i = 0, 1, 2, ... of the first 136 bytes of
+The clock shows one instant throughout; its resolution is one second. Waiting for a point in time ends at once,
+whichever it is. Randomness: three streams, each the concatenation for i = 0, 1, 2, ... of the first 136 bytes of
 SHAKE256(b"dvm/random/1:" + name + b":" + seed + i as 8 bytes little endian), named `random`, `insecure` and
 `insecure-seed`; integers are taken from them little endian.
 """
@@ -13,8 +13,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from wasmtime import WasmtimeError
-from wasmtime.component import Linker, LinkerInstance, Record
+from wasmtime import StoreContext, WasmtimeError
+from wasmtime.component import Linker, LinkerInstance, Record, ResourceAny
 
 from dvm.sandbox.imports import LAST_PATCH
 
@@ -51,7 +51,9 @@ class Dice:
 class World:
     """What the shadowing functions answer from. One per process; `begin` sets it for the one run."""
 
-    def __init__(self) -> None:
+    def __init__(self, past: Callable[[StoreContext], Callable[[StoreContext], ResourceAny]]) -> None:
+        """`past` prepares, in the store of a run, a function that makes a pollable which is always ready."""
+        self._make_past = past
         self.begin(0, bytes(32))
 
     def begin(self, clock: int, seed: bytes) -> None:
@@ -60,6 +62,7 @@ class World:
         self.random = Dice(b"random", seed)
         self.insecure = Dice(b"insecure", seed)
         self.insecure_seed = Dice(b"insecure-seed", seed)
+        self._past: Callable[[StoreContext], ResourceAny] | None = None
 
     def define(self, linker: Linker) -> None:
         """Put the interfaces into a linker that allows shadowing, after WASI itself."""
@@ -68,8 +71,8 @@ class World:
             "wasi:clocks/monotonic-clock": {
                 "now": lambda _store: self.clock * _NANOSECONDS,
                 "resolution": lambda _store: _NANOSECONDS,
-                "subscribe-instant": _refuse_to_wait,
-                "subscribe-duration": _refuse_to_wait,
+                "subscribe-instant": self._subscribe,
+                "subscribe-duration": self._subscribe,
             },
             "wasi:random/random": _draws(lambda: self.random, "get-random"),
             "wasi:random/insecure": _draws(lambda: self.insecure, "get-insecure-random"),
@@ -82,6 +85,11 @@ class World:
                 for patch in range(LAST_PATCH + 1):
                     with root.add_instance(f"{name}@0.2.{patch}") as instance:
                         _add(instance, functions)
+
+    def _subscribe(self, store: StoreContext, _when: int) -> ResourceAny:
+        if self._past is None:
+            self._past = self._make_past(store)
+        return self._past(store)
 
     def _instant(self, _store: object) -> Record:
         return _datetime(self.clock)
@@ -112,7 +120,3 @@ def _draws(dice: Callable[[], Dice], prefix: str) -> dict[str, Callable[..., Any
         return dice().draw(count)
 
     return {f"{prefix}-bytes": draw_bytes, f"{prefix}-u64": lambda _store: _u64(dice())}
-
-
-def _refuse_to_wait(_store: object, _when: int) -> None:
-    raise WasmtimeError("the clock of a job stands still: it cannot wait for a point in time")

@@ -16,11 +16,12 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from wasmtime import Engine
-from wasmtime.component import Component, Linker
+from wasmtime import Engine, StoreContext
+from wasmtime.component import Component, Linker, ResourceAny
 
 from dvm.sandbox import child, compiler, engine, lockdown, warm, wire
 from dvm.sandbox.linear import LinearMemories
@@ -45,7 +46,7 @@ class Zygote:
         self._workers: dict[int, _Worker] = {}
         self._poll = select.poll()
         self._memories = LinearMemories()
-        self._world = World()
+        self._world = World(self._past)
         self._engine: Engine = engine.new_engine(self._memories)
         self._plain_linker, self._linker = Linker(self._engine), Linker(self._engine)
         self._linker.allow_shadowing = True
@@ -109,6 +110,14 @@ class Zygote:
             data_bytes=self._data_bytes,
         )
         gc.freeze()
+
+    def _past(self, store: StoreContext) -> Callable[[StoreContext], ResourceAny]:
+        """Our own component in a guest's store, with WASI's own clock: the function that makes ready pollables."""
+        assert self._tools is not None
+        instance = self._plain_linker.instantiate(store, self._tools.warm)
+        func = instance.get_func(store, child.export_index(instance, store, warm.WAIT, "past"))
+        assert func is not None
+        return func
 
     def _fork_runner(self) -> None:
         if self._tools is None:
