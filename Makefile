@@ -54,7 +54,7 @@ integration: $(VENV)/.ready-dev $(RELAY_VENV)/.ready node ## real relays, real S
 	@$(PYTEST) tests/integration
 
 .PHONY: e2e
-e2e: $(VENV)/.ready-dev ## the installed dvm command
+e2e: $(VENV)/.ready-dev $(RELAY_VENV)/.ready node ## the installed dvm command
 	@$(PYTEST) tests/e2e
 
 # ---------------------------------------------------------------- figures
