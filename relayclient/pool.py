@@ -8,6 +8,7 @@ from `news` is a bug and ends `run`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -48,7 +49,11 @@ class _Wish:
 
 
 class Pool:
-    """Links to relays. `add` and `subscribe` may be called before or while `run` runs; `publish` only while it runs."""
+    """Links to relays. Create it, `run` it in a task once; everything else may be called before or while it runs.
+
+    Of the news, `EventSeen`, `CaughtUp`, `SubscriptionLost`, `Connected` and `Disconnected` of permanent relays are
+    told; answers come out of `publish`, drops and notices are counted in `states`.
+    """
 
     def __init__(
         self,
@@ -66,6 +71,7 @@ class Pool:
         self._news = news
         self._limits = limits or PoolLimits()
         self._group: asyncio.TaskGroup | None = None
+        self._started = asyncio.Event()
         self._permanent: dict[str, Link] = {}
         self._temporary: dict[str, Link] = {}
         self._wishes: dict[str, _Wish] = {}
@@ -79,6 +85,7 @@ class Pool:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
+                self._started.set()
                 for link in self._permanent.values():
                     group.create_task(link.run(), name=f"relay {link.url}")
                 await asyncio.Event().wait()
@@ -125,7 +132,7 @@ class Pool:
             url = normalise(url)
         except InvalidUrl as e:
             return Verdict.REFUSED, str(e)
-        if self._group is None:
+        if not await self._runs():
             return Verdict.TRANSIENT, "closing: the pool does not run"
         link = self._permanent.get(url) or self._temporary.get(url) or self._open_temporary(url)
         if isinstance(link, str):
@@ -159,6 +166,13 @@ class Pool:
             )
             for link in links
         )
+
+    async def _runs(self) -> bool:
+        """Whether `run` runs; waits a while if it was not called yet."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.session.answer_s):
+                await self._started.wait()
+        return self._group is not None
 
     # Links
 

@@ -20,7 +20,7 @@ Served = Callable[[ServerConnection], Awaitable[None]]
 
 @asynccontextmanager
 async def relay(behave: Served) -> AsyncIterator[str]:
-    async with serve(behave, "127.0.0.1", 0) as server:
+    async with serve(behave, "127.0.0.1", 0, close_timeout=0.1) as server:
         port = server.sockets[0].getsockname()[1]
         yield f"ws://127.0.0.1:{port}"
 

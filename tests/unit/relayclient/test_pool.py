@@ -51,7 +51,6 @@ def dialogue(**limits: int) -> Callable[[Callable[[Stage], Awaitable[None]]], ob
         async def main() -> None:
             stage = Stage(PoolLimits(**limits))  # type: ignore[arg-type]
             task = asyncio.create_task(stage.pool.run())
-            await asyncio.sleep(0.01)
             try:
                 await test(stage)
             finally:
