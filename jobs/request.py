@@ -140,9 +140,9 @@ def _component(event: Event) -> ComponentRef:
             if len(tag) > 2 and tag[2].lower() not in ("url", ""):
                 raise Wrong("unsupported-source", f"a component is named by url, not by {shown(tag[2])}")
             hints.append(tag[1])
-            digest, size = _named_in(tag[1])
+            digest, stated = _named_in(tag[1])
             digests.update(() if digest is None else (digest,))
-            sizes.update(() if size is None else (size,))
+            sizes.update(stated)
         elif tag[0] == "x" and len(tag) > 1 and tag[2:3] in ((), (_ROLE,)):
             digests.add(_digest(tag[1]))
         elif tag[0] == "server" and len(tag) > 1:
@@ -171,17 +171,17 @@ def _digest(text: str) -> str:
     return text.lower()
 
 
-def _named_in(url: str) -> tuple[str | None, int | None]:
-    """Digest and size that a URL states itself: a BUD-10 URI, or the last run of exactly 64 hex digits in a URL."""
+def _named_in(url: str) -> tuple[str | None, list[int]]:
+    """Digest and sizes that a URL states itself: a BUD-10 URI, or the last run of exactly 64 hex digits in a URL."""
     path, _, query = url.partition("?")
     if not path.startswith("blossom:"):
         found = _DIGEST_IN_URL.findall(path.lower())
-        return (found[-1] if found else None), None
+        return (found[-1] if found else None), []
     name = path.removeprefix("blossom:").partition(".")[0]
     stated = [part[3:] for part in query.split("&") if part.startswith("sz=")]
     if any(not re.fullmatch("[0-9]{1,10}", text) or int(text) > COMPONENT_SIZE_MAX for text in stated):
         raise Wrong("bad-size", "the sz= of the blossom URI is no size in bytes")
-    return _digest(name), int(stated[0]) if stated else None
+    return _digest(name), [int(text) for text in stated]
 
 
 # Input

@@ -239,6 +239,7 @@ WRONG: list[tuple[Event, str, str]] = [
     (bad(component(f"{BLOSSOM}?sz=٣")), "bad-size", "is no size"),
     (bad(component(f"{BLOSSOM}?sz=4294967297")), "bad-size", "is no size"),
     (bad(component(f"{BLOSSOM}?sz=1"), component(f"{BLOSSOM}?sz=2")), "size-conflict", "different sizes"),
+    (bad(component(f"{BLOSSOM}?sz=1&sz=2")), "size-conflict", "different sizes"),
     (bad(component("f00d", "event")), "unsupported-source", 'a component is named by url, not by "event"'),
     (bad(*(("server", f"h{n}.example") for n in range(17))), "too-many-hints", "at most 16 places"),
     (
