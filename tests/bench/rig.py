@@ -18,6 +18,8 @@ from relayclient.connection import Transport, dial_websocket
 from relayclient.event import Event
 from relayclient.messages import EventMessage, parse_relay_frame
 
+PATIENCE_S = 60.0
+
 RELAY = """
 import asyncio, sys
 import nostr_sdk as n
@@ -70,13 +72,14 @@ def node(home: Path, relay_url: str) -> Iterator[subprocess.Popen[str]]:
     init = [*dvm, "init", "--home", str(home), "--relay", relay_url, "--local", "--yes"]
     subprocess.run(init, check=True, stdout=subprocess.DEVNULL)
     config = home / "config.toml"
-    config.write_text(config.read_text() + "\n[jobs]\nlive_per_customer_max = 1000\n")
+    config.write_text(config.read_text().replace("# live_per_customer_max = 100 ", "live_per_customer_max = 1000 "))
     with child(*dvm, "run", "--home", str(home)) as process:
-        for _ in range(200):
-            if (home / "control.sock").exists():
-                break
+        until = time.monotonic() + 20
+        while not (home / "control.sock").exists():
+            if process.poll() is not None or time.monotonic() > until:
+                raise SystemExit("the node did not start")
             time.sleep(0.05)
-        time.sleep(0.5)
+        time.sleep(0.5)  # it has a relay by now
         yield process
 
 
@@ -93,17 +96,22 @@ class Customer:
             if not isinstance(message, EventMessage):
                 continue
             event = Event.from_wire(message.raw)
-            for tag in event.tags:
-                if tag[0] == "e" and event.kind in (6850, 7000) and tag[1] in self.waiting:
-                    future = self.waiting.pop(tag[1])
-                    if not future.done():
-                        future.set_result(event)
+            self._hear(event)
+
+    def _hear(self, event: Event) -> None:
+        statuses = [tag[1] for tag in event.tags if tag[0] == "status"]
+        asked = [tag[1] for tag in event.tags if tag[0] == "e"]
+        if statuses != ["processing"] and asked:
+            future = self.waiting.pop(asked[0], None)
+            if future is not None and not future.done():
+                future.set_result(event)
 
     async def run(self, request: Event) -> Event:
         future: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
         self.waiting[request.id] = future
         await self._connection.send(f'["EVENT",{request.to_json()}]')
-        return await future
+        async with asyncio.timeout(PATIENCE_S):
+            return await future
 
 
 @asynccontextmanager
