@@ -24,6 +24,9 @@ from tests.sim.trace import Trace
 STALL_S = 40.0
 """After this time both ends know that a silent connection is dead."""
 
+TICK_S = 1e-6
+"""Frames of one connection never arrive at one instant: timers of one instant fire in any order."""
+
 RUBBISH: tuple[str | bytes, ...] = (
     "",
     "null",
@@ -85,7 +88,7 @@ def temper(rng: Random) -> Temper:
         hangs_up=often(0.05),
         stalls=often(0.03),
         refuses_dial=often(0.5),
-        page=rng.choice((5, 8, 500)),
+        page=rng.choice((10, 14, 500)),
     )
 
 
@@ -271,7 +274,7 @@ class Wire:
             self._sending(text)
         self._trace.say(life.name, f"-> {self._name} {text}")
         if not self._stalled:
-            self._up_at = max(self._up_at, self._loop.time() + self._delay())
+            self._up_at = max(self._up_at + TICK_S, self._loop.time() + self._delay())
             self._loop.call_at(self._up_at, self._reach_relay, text)
         if says:
             await life.at("publish:after")
@@ -309,7 +312,7 @@ class Wire:
             if held:
                 at = self._loop.time() + self._relay.rng.uniform(0.0, 3.0)
             else:
-                at = self._down_at = max(self._down_at, self._loop.time() + self._delay())
+                at = self._down_at = max(self._down_at + TICK_S, self._loop.time() + self._delay())
             self._loop.call_at(at, self._reach_node, frame)
 
     def end(self, why: str) -> None:
