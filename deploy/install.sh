@@ -139,8 +139,8 @@ release_name() {
     version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$source_dir/pyproject.toml" | head -n 1)
     digest=$(
         cd "$source_dir"
-        find dvm jobs relayclient requirements.lock requirements-build.lock pyproject.toml deploy/venv.sh \
-            -type f ! -name '*.pyc' -print | LC_ALL=C sort | xargs -d '\n' sha256sum | sha256sum | cut -c 1-12
+        find dvm jobs relayclient examples requirements.lock requirements-build.lock pyproject.toml deploy/venv.sh \
+            -name node_modules -prune -o -type f ! -name '*.pyc' -print | LC_ALL=C sort | xargs -d '\n' sha256sum | sha256sum | cut -c 1-12
     )
     echo "$version-$digest"
 }

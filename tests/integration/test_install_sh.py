@@ -12,7 +12,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NEEDED = (
-    *("dvm", "jobs", "relayclient", "deploy", "systemd", "pyproject.toml", "LICENSE"),
+    *("dvm", "jobs", "relayclient", "examples", "deploy", "systemd", "pyproject.toml", "LICENSE"),
     *("requirements.lock", "requirements-build.lock"),
 )
 PREFIX = "/opt/vending"
@@ -43,7 +43,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in NEEDED:
         source = CHECKOUT / name
         if source.is_dir():
-            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
         else:
             shutil.copy(source, copy / name)
     return copy
