@@ -36,5 +36,14 @@ Order = Fetch | StartRun | Publish
 
 def describe_orders(orders: tuple[Order, ...]) -> str:
     """One line for the story of the job."""
-    names = [f"publish {o.purpose}" if isinstance(o, Publish) else type(o).__name__ for o in orders]
-    return ", ".join(names).lower()
+    return ", ".join(map(_describe, orders))
+
+
+def _describe(order: Order) -> str:
+    match order:
+        case Fetch():
+            return "fetch"
+        case StartRun(attempt):
+            return f"start run {attempt}"
+        case Publish(purpose):
+            return f"publish {purpose}"

@@ -51,5 +51,5 @@ def test_a_fact_tells_nothing_of_the_output() -> None:
 
 def test_orders_are_listed_in_order() -> None:
     said = Publish("processing", processing(new_job().request, RELAY, NOW))
-    assert describe_orders((Fetch(), StartRun(1), said)) == "fetch, startrun, publish processing"
+    assert describe_orders((Fetch(), StartRun(1), said)) == "fetch, start run 1, publish processing"
     assert describe_orders(()) == ""
