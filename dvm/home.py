@@ -84,12 +84,17 @@ class Home:
         except OSError as error:
             raise HomeError(f"{self.path} is no usable home ({error.strerror}); `dvm init` makes one") from None
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(fd, self.path)
             yield
-        except BlockingIOError:
-            raise HomeError(f"a node is already running in {self.path}") from None
         finally:
             os.close(fd)  # and with it goes the lock
+
+
+def _take(fd: int, home: Path) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise HomeError(f"a node is already running in {home}") from None
 
 
 def new_key() -> SecretKey:
