@@ -197,6 +197,8 @@ class Nursery:
         try:
             return await waiter
         except asyncio.CancelledError:
+            if waiter in self._waiting[kind]:
+                self._waiting[kind].remove(waiter)
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 waiter.result().close()
             raise
@@ -259,10 +261,10 @@ class Nursery:
                 waiter.set_result(worker)
                 break
         else:
-            if kind == wire.RUNNER:
+            if kind == wire.RUNNER and len(self._stock) < self._spares:
                 self._stock.append(worker)
             else:
-                worker.close()
+                worker.close()  # ordered by somebody who no longer waits
         if kind == wire.RUNNER:
             self._fill()
 
@@ -276,6 +278,8 @@ class Nursery:
         """The wait status of a worker that died; None when it was SIGKILL, or nobody told."""
         if pid in self._statuses:
             return self._statuses.pop(pid)
+        if self._control is None:
+            return None
         waiter: asyncio.Future[int] = self._loop.create_future()
         self._status_waiters[pid] = waiter
         try:

@@ -162,26 +162,27 @@ class ZygoteSandbox:
         return account.without_run(outcome, detail, self._hello.engine)
 
     async def _run(self, run: Run, artefact: Artefact) -> RunReport:
-        assert self._nursery is not None
+        nursery = self._nursery
+        if nursery is None:
+            return self._without_run(Outcome.SANDBOX_FAILURE, "the sandbox is closed")
         stdin = memfd.sealed("stdin", [run.stdin])
         try:
             message = account.task_of(run, artefact).pack()
             if len(message) > wire.MESSAGE_BYTES or len(run.stdin) > run.grant.input_bytes:
                 return self._without_run(Outcome.SANDBOX_FAILURE, "arguments or input are larger than was granted")
-            worker = await self._hand_over(message, [artefact.fd, stdin])
+            worker = await self._hand_over(nursery, message, [artefact.fd, stdin])
         finally:
             os.close(stdin)
         try:
-            return await self._watch(run, worker)
+            return await self._watch(nursery, run, worker)
         finally:
             worker.close()
 
-    async def _hand_over(self, message: bytes, fds: list[int]) -> Worker:
+    async def _hand_over(self, nursery: Nursery, message: bytes, fds: list[int]) -> Worker:
         """A worker that has the task. One that died in stock is passed over."""
-        assert self._nursery is not None
         for _ in range(_DEAD_WORKERS_TRIED):
             async with asyncio.timeout(self._limits.start_s):
-                worker = await self._nursery.runner()
+                worker = await nursery.runner()
             try:
                 wire.send(worker.channel, message, fds)
             except OSError:
@@ -193,8 +194,7 @@ class ZygoteSandbox:
                 return worker
         raise ZygoteGone("workers die before they get their task")
 
-    async def _watch(self, run: Run, worker: Worker) -> RunReport:
-        assert self._nursery is not None
+    async def _watch(self, nursery: Nursery, run: Run, worker: Worker) -> RunReport:
         began = self._monotonic()
         watch = Watch(
             worker,
@@ -209,7 +209,7 @@ class ZygoteSandbox:
         wall_ms = int((self._monotonic() - began) * 1000)
         status = None
         if watched.end is End.DIED:
-            status = await self._nursery.status_of(worker.pid, within_s=_STATUS_WITHIN_S)
+            status = await nursery.status_of(worker.pid, within_s=_STATUS_WITHIN_S)
         elif watched.end is End.REPORTED:
-            self._nursery.prosper()
+            nursery.prosper()
         return account.report_of(watched, run.grant, status, self._hello.engine, wall_ms)
