@@ -16,6 +16,9 @@ from relayclient.errors import Invalid, Reason
 MAX_BRACKETS = 8_192
 """Opening brackets outside of strings: the number of containers the parser may have to build."""
 
+MAX_DEPTH = 64
+"""Containers within containers. The standard parser's own bound differs from one Python to the next."""
+
 _MAX_NUMBER_CHARS = 20
 """Enough for every 64-bit integer with its sign."""
 
@@ -27,13 +30,11 @@ def parse_json(data: str | bytes, *, max_bytes: int, max_brackets: int = MAX_BRA
     reads them.
     """
     text = _text(data, max_bytes)
-    if text.count("[") + text.count("{") > max_brackets:
-        outside = _STRING.sub("", text)
-        if outside.count("[") + outside.count("{") > max_brackets:
-            raise Invalid(Reason.TOO_MANY_BRACKETS)
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        _check_nesting(text, max_brackets)
     try:
         return _DECODER.decode(text)
-    except RecursionError:
+    except RecursionError:  # the caller's own stack may be nearly full
         raise Invalid(Reason.TOO_DEEP) from None
     except Invalid:
         raise
@@ -52,6 +53,19 @@ def _text(data: str | bytes, max_bytes: int) -> str:
     except UnicodeError:
         raise Invalid(Reason.NOT_UTF8) from None
     return data
+
+
+def _check_nesting(text: str, max_brackets: int) -> None:
+    brackets = _NO_BRACKETS.sub("", _STRING.sub("", text)).replace("{", "[").replace("}", "]")
+    if brackets.count("[") > max_brackets:
+        raise Invalid(Reason.TOO_MANY_BRACKETS)
+    if brackets.count("]") != brackets.count("["):
+        raise Invalid(Reason.NOT_JSON)
+    # Each round takes the innermost containers away, so what can still lose some was nested deeper.
+    for _ in range(MAX_DEPTH):
+        brackets = brackets.replace("[]", "")
+    if "[]" in brackets:
+        raise Invalid(Reason.TOO_DEEP)
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -78,5 +92,8 @@ def _constant(_name: str) -> NoReturn:
     raise Invalid(Reason.NOT_FINITE)
 
 
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# Possessive, and content with the end of the text in place of a closing quote: a match never fails, so bad input costs
+# no backtracking.
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_NO_BRACKETS = re.compile(r"[^][{}]++")
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_integer, parse_float=_float, parse_constant=_constant)

@@ -154,7 +154,7 @@ def test_what_is_no_object_is_no_event(obj: object) -> None:
         ('{"kind":1e999}', Reason.NOT_FINITE),
         ('{"kind":' + "1" * 5000 + "}", Reason.HUGE_NUMBER),
         ("[" * 60_000, Reason.TOO_MANY_BRACKETS),
-        ("[" * 8_000, Reason.TOO_DEEP),
+        ("[" * 8_000 + "]" * 8_000, Reason.TOO_DEEP),
         (GOOD.to_json()[:-1] + ',"kind":1}', Reason.DUPLICATE_KEY),
         (GOOD.to_json()[:-1] + ',"more":"' + "x" * MAX_EVENT_BYTES + '"}', Reason.TOO_LARGE),
         ("[]", Reason.NOT_AN_OBJECT),

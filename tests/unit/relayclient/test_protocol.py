@@ -483,7 +483,7 @@ POISON: list[tuple[object, Reason]] = [
     ("\x00", Reason.NOT_JSON),
     (b"\xff\xfe", Reason.NOT_UTF8),
     ("[" * 100_000, Reason.TOO_MANY_BRACKETS),
-    ("[" * 8_000, Reason.TOO_DEEP),
+    ("[" * 8_000 + "]" * 8_000, Reason.TOO_DEEP),
     ("x" * 300_000, Reason.TOO_LARGE),
     ('["NOTICE",1e999]', Reason.NOT_FINITE),
     ('["NOTICE",' + "9" * 5000 + "]", Reason.HUGE_NUMBER),

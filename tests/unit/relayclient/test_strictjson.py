@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayclient.errors import Invalid, Reason
-from relayclient.strictjson import MAX_BRACKETS, parse_json
+from relayclient.strictjson import MAX_BRACKETS, MAX_DEPTH, parse_json
 
 LIMIT = 1 << 20
 
@@ -41,8 +41,13 @@ def refusal(data: str | bytes, max_bytes: int = LIMIT) -> Reason:
         ('{"a":1,"a":1}', Reason.DUPLICATE_KEY),
         ('[{"a":{"b":1,"b":2}}]', Reason.DUPLICATE_KEY),
         ('{"a":1,"\\u0061":2}', Reason.DUPLICATE_KEY),
-        ("[" * 5000, Reason.TOO_DEEP),
-        ('{"a":' * 5000, Reason.TOO_DEEP),
+        ("[" * 5000, Reason.NOT_JSON),
+        ('{"a":' * 5000, Reason.NOT_JSON),
+        ("[" * 5000 + "]" * 5000, Reason.TOO_DEEP),
+        ('{"a":[' * 100 + "]}" * 100, Reason.TOO_DEEP),
+        ("[" + "[]," * 100, Reason.NOT_JSON),
+        ("]" * 5000 + "[" * 5000, Reason.NOT_JSON),
+        ("[}" * 100, Reason.NOT_JSON),
         ("[" * 100_000 + "]" * 100_000, Reason.TOO_MANY_BRACKETS),
         ('{"a":' * 100_000, Reason.TOO_MANY_BRACKETS),
         ("[" + "[]," * MAX_BRACKETS + "1]", Reason.TOO_MANY_BRACKETS),
@@ -68,6 +73,34 @@ def test_brackets_are_counted_up_to_the_bound() -> None:
     at_bound = "[" + ",".join(["[]"] * (MAX_BRACKETS - 1)) + "]"
     assert parse_json(at_bound, max_bytes=LIMIT) == [[]] * (MAX_BRACKETS - 1)
     assert refusal(at_bound.replace("[[]", "[[],[]", 1)) is Reason.TOO_MANY_BRACKETS
+
+
+@pytest.mark.parametrize("unit", ['[\\"', '"[', "[\\", '["', "\\[", '"\\"['])
+def test_strings_without_end_cost_no_more_than_others(unit: str) -> None:
+    # A quadratic reader would need minutes for these.
+    refusal('["' + unit * 80_000)
+
+
+def nested(depth: int) -> str:
+    return "[" * depth + "]" * depth
+
+
+def test_depth_is_counted_up_to_the_bound_and_not_by_width() -> None:
+    assert json.dumps(parse_json(nested(MAX_DEPTH), max_bytes=LIMIT)) == nested(MAX_DEPTH)
+    wide = f"[{','.join([nested(MAX_DEPTH - 1)] * 50)}]"
+    assert json.dumps(parse_json(wide, max_bytes=LIMIT), separators=(",", ":")) == wide
+    for text in (nested(MAX_DEPTH + 1), f"[[],{nested(MAX_DEPTH)},[]]", '{"a":' * 65 + "1" + "}" * 65):
+        assert refusal(text) is Reason.TOO_DEEP
+
+
+@given(st.text(alphabet="[]", max_size=300))
+def test_brackets_in_any_order_are_read_as_the_standard_parser_reads_them(text: str) -> None:
+    try:
+        expected = json.loads(text)
+    except ValueError:
+        refusal(text)
+    else:
+        assert parse_json(text, max_bytes=LIMIT) == expected
 
 
 def test_brackets_inside_strings_cost_nothing() -> None:
