@@ -89,6 +89,8 @@ class Nursery:
         self._control: socket.socket | None = None
         self._hello: asyncio.Future[Hello] = self._loop.create_future()
         self._warm_fd = -1
+        self._equipped = False
+        """Whether the present zygote has what runners are warmed up with; none can be ordered before."""
         self._stock: deque[Worker] = deque()
         self._ordered = 0
         self._waiting: dict[bytes, deque[asyncio.Future[Worker]]] = {wire.RUNNER: deque(), wire.COMPILER: deque()}
@@ -126,6 +128,7 @@ class Nursery:
         """Give it, and every successor, the artefact that warms workers up; takes over the descriptor."""
         self._warm_fd = warm_fd
         self._send(wire.WARM, [warm_fd])
+        self._equipped = True
         self._fill()
 
     def close(self) -> None:
@@ -150,7 +153,7 @@ class Nursery:
             self._process = None
         while self._stock:
             self._stock.popleft().close()
-        self._ordered = 0
+        self._ordered, self._equipped = 0, False
         for waiters in self._waiting.values():
             while waiters:
                 _fail(waiters.popleft(), ZygoteGone(why))
@@ -205,7 +208,7 @@ class Nursery:
 
     def _fill(self) -> None:
         """Order as many runners as are wanted and not yet on their way."""
-        if self._warm_fd < 0:
+        if not self._equipped:
             return
         wanted = self._spares + len(self._waiting[wire.RUNNER]) - len(self._stock) - self._ordered
         for _ in range(wanted):
