@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import importlib.util
 import socket
 import sys
 import tempfile
@@ -55,6 +54,8 @@ class Stage:
     digest: str
     place: str
     """URL of the component."""
+    log: Path
+    """What the node says."""
 
 
 EXAMPLES = {
@@ -83,19 +84,20 @@ async def stage(component: bytes) -> AsyncIterator[Stage]:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dvm-demo-"))
         relay = await stack.enter_async_context(_relay())
         base = await stack.enter_async_context(BlobServer([component]))
-        home = Home(Path(folder, "home"))
-        await _command("init", "--home", str(home.path), "--relay", relay, "--local", "--yes", log=Path(folder, "log"))
-        node = await stack.enter_async_context(_node(home, Path(folder, "log")))
-        yield Stage(relay, node, home, digest, f"{base}/{digest}.wasm")
+        home, log = Home(Path(folder, "home")), Path(folder, "log")
+        words = ("init", "--home", str(home.path), "--relay", relay, "--local", "--yes")
+        await _command(*words, log=log.with_name("init.log"))
+        node = await stack.enter_async_context(_node(home, log))
+        yield Stage(relay, node, home, digest, f"{base}/{digest}.wasm", log)
 
 
 @asynccontextmanager
 async def _relay() -> AsyncIterator[str]:
     """An embedded relay on a free port of loopback; its URL."""
-    if importlib.util.find_spec("nostr_sdk") is None:
-        raise DemoFailed("the demo's relay is not installed: pip install 'dvm[demo]' brings it")
-    import nostr_sdk
-
+    try:
+        import nostr_sdk
+    except ImportError:
+        raise DemoFailed("the demo's relay is not installed: pip install 'dvm[demo]' brings it") from None
     limit = nostr_sdk.RateLimit(max_reqs=10_000, notes_per_minute=100_000)
     port = _free_port()
     relay = nostr_sdk.LocalRelayBuilder().addr("127.0.0.1").port(port).rate_limit(limit).build()

@@ -18,7 +18,7 @@ from jobs.model import Job, JobState, Msat, Offer
 from jobs.outcome import Outcome, RunReport
 from jobs.receipt import Receipt, differences, receipt_for
 from jobs.reply import result_kind
-from jobs.request import JobRequest, parse_request
+from jobs.request import JobRequest, Malformed, parse_request
 from relayclient import tags
 from relayclient.errors import InvalidEvent
 from relayclient.event import Event
@@ -70,10 +70,13 @@ def request_in(result: Event) -> Event | None:
 
 def claim_of(result: Event, request: Event) -> Claim | Different | Uncheckable:
     """What the result claims about the request; both events are verified already."""
-    read = parse_request(request, result.pubkey, kind=request.kind)
+    asked = tags.values(request.tags, "p") or (result.pubkey,)
+    read = parse_request(request, asked[0], kind=request.kind)
+    if isinstance(read, Malformed):
+        return Uncheckable(f"its request is malformed: {read.code}: {read.sentence}")
     if not isinstance(read, JobRequest):
-        return Uncheckable("its request is none that this program can read")
-    points = []
+        return Uncheckable(f"its request is none that this program can read ({read.reason})")
+    points = [] if result.pubkey in asked else ["author: the request asked another node"]
     if result.kind != result_kind(request.kind):
         points.append(f"kind: {result.kind} is no result of a request of kind {request.kind}")
     if tags.values(result.tags, "e") != (request.id,):

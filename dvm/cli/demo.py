@@ -30,7 +30,7 @@ from dvm.client import (
     submit,
 )
 from dvm.config import Config
-from dvm.demo import EXAMPLES, DemoFailed, Example, Stage, find_example, stage
+from dvm.demo import EXAMPLES, DemoFailed, Example, Stage, find_example, last_words, stage
 from dvm.home import Home, new_key
 from dvm.node import workbench
 from jobs.component import ComponentRef
@@ -164,7 +164,8 @@ async def _perform(voice: Voice, tell: Tell, standing: Stage, request: JobReques
     answer = await submit(request, standing.node, reach, wait_s=WAIT_S, tell=happened)
     took_ms = _ms(start)
     if not isinstance(answer, Result):
-        raise DemoFailed(f"the job brought no result: {_no_result(answer)}")
+        told = f"the job brought no result: {_no_result(answer)}"
+        raise DemoFailed(f"{told}; the node said: {last_words(standing.log)}")
     return answer, took_ms
 
 
