@@ -1,7 +1,7 @@
 """Run simulations by hand: one seed with its trace, or many seeds on all processors.
 
-    python -m tests.sim --seed 7 --trace        what happened, to the last frame
-    python -m tests.sim --seeds 0:10000 --jobs 2
+python -m tests.sim --seed 7 --trace        what happened, to the last frame
+python -m tests.sim --seeds 0:10000 --jobs 2
 """
 
 from __future__ import annotations

@@ -75,8 +75,8 @@ class Inline(aiosqlite.Connection):
 
 
 def _kind(fn: Callable[..., Any], args: tuple[Any, ...]) -> str:
-    if fn.__name__ == "executescript":
-        return "migrate"
+    if fn.__name__ in ("executescript", "commit"):
+        return {"executescript": "migrate", "commit": "commit"}[fn.__name__]
     if not args or not isinstance(args[0], str):
         return "other"
     word = next(line for line in args[0].splitlines() if not line.startswith("--")).split()[0]

@@ -1,12 +1,12 @@
 """What must hold, whatever happened: while events are sent, whenever a life ends, and when all is quiet.
 
-    1  runs <= 1 + interruptions for each job, each attempt at most once, none before its grant is durable
-    2  one answer for each request that is ours, on every own relay; none for any other
-    3  the same bytes each time that an answer is sent, and none sent that is not durable
-    4  what is settled is held by every own relay
-    5  in the end nothing lives, nothing waits to be sent, no request is missing
-    6  the story of each job is a chain that leads to its state, and orders exactly what was published
-    7  the work is bounded: re-runs by interruptions, reads of the database by what came in
+1  runs <= 1 + interruptions for each job, each attempt at most once, none before its grant is durable
+2  one answer for each request that is ours, on every own relay; none for any other
+3  the same bytes each time that an answer is sent, and none sent that is not durable
+4  what is settled is held by every own relay
+5  in the end nothing lives, nothing waits to be sent, no request is missing
+6  the story of each job is a chain that leads to its state, and orders exactly what was published
+7  the work is bounded: re-runs by interruptions, reads of the database by what came in
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def purpose_of(kind: int, tags: Sequence[Sequence[str]]) -> str:
 
 
 def settled_means_held(database: Database, own: Sequence[Relay]) -> list[str]:
-    """Promise 4; the own relays of a simulation never refuse for good, and no run is as long as the outbox's patience."""
+    """Promise 4; the own relays here never refuse for good, and no run is as long as the outbox's patience."""
     if not database.committed("SELECT 1 FROM sqlite_schema WHERE name = 'outbox'"):
         return []
     settled = database.committed("SELECT lower(hex(event_id)), purpose FROM outbox WHERE settled_at IS NOT NULL")
@@ -84,8 +84,9 @@ def settled_means_held(database: Database, own: Sequence[Relay]) -> list[str]:
 def quiet(database: Database, asked: Sequence[Asking]) -> bool:
     """Whether every request that is ours is known, none lives, and nothing waits to be sent."""
     known = {row[0] for row in database.committed("SELECT lower(hex(id)) FROM jobs")}
-    left = "SELECT (SELECT count(*) FROM jobs WHERE ended_at IS NULL) + (SELECT count(*) FROM outbox WHERE settled_at IS NULL)"
-    return database.committed(left) == [(0,)] and all(a.event.id in known for a in asked if a.answered)
+    live = database.committed("SELECT 1 FROM jobs WHERE ended_at IS NULL")
+    unsent = database.committed("SELECT 1 FROM outbox WHERE settled_at IS NULL")
+    return not live and not unsent and all(a.event.id in known for a in asked if a.answered)
 
 
 # When all is quiet

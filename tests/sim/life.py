@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tests.sim.trace import Trace
@@ -49,7 +50,7 @@ def number_tasks(loop: asyncio.AbstractEventLoop) -> None:
     """Make the loop number its tasks from 0 on, and enter each into the book of the life that started it."""
     numbered = type("Task", (_NumberedTask,), {"_numbers": itertools.count()})
 
-    def factory(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **more: Any) -> asyncio.Task[Any]:
+    def factory(loop: asyncio.AbstractEventLoop, work: Any, **more: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = numbered(work, loop=loop, **more)
         life = _current.get()
         if life is not None:
@@ -61,10 +62,12 @@ def number_tasks(loop: asyncio.AbstractEventLoop) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Doom:
-    """When a life crashes: the `count`th time that it passes the failpoint."""
+    """When a life ends: the `count`th time that it passes the failpoint."""
 
     point: str
     count: int
+    gently: bool = False
+    """Not by a crash: the operator stops it at that instant."""
 
 
 class Life:
@@ -77,6 +80,8 @@ class Life:
         self.dead = False
         self.ended_at_point = ""
         self.tasks: list[asyncio.Task[Any]] = []
+        self.stop = asyncio.Event()
+        """Set by the operator."""
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the life crashed or its main task ended."""
         self.on_crash: list[Callable[[], None]] = []
@@ -99,8 +104,9 @@ class Life:
         """Pass a failpoint; True when the life is dead, and nothing may be done any more."""
         if not self.dead:
             self._passed[name] += 1
-            if self.doom == Doom(name, self._passed[name]):
-                self.crash(name)
+            doom = self.doom
+            if doom is not None and (doom.point, doom.count) == (name, self._passed[name]):
+                (self.stop.set if doom.gently else partial(self.crash, name))()
         return self.dead
 
     async def at(self, name: str) -> None:
@@ -126,15 +132,14 @@ class Life:
 
     async def bury(self) -> None:
         """Cancel what is left until nothing is."""
-        for _ in range(200):
-            left = [task for task in self.tasks if not task.done()]
-            if not left:
-                break
+        rounds = 0
+        while left := [task for task in self.tasks if not task.done()]:
+            rounds += 1
+            if rounds > 200:
+                raise Immortal(f"tasks of {self.name} do not end: {[task.get_name() for task in left]}")
             for task in left:
                 task.cancel()
             await asyncio.sleep(1e-6)  # everything that is ready runs before time moves on
-        else:
-            raise Immortal(f"tasks of {self.name} do not end: {[task.get_name() for task in left]}")
         for task in self.tasks:
             if not task.cancelled():
                 task.exception()  # a dead node's troubles are nobody's

@@ -32,6 +32,8 @@ class Settings:
     policy: Policy
     overlap_s: int
     drain_s: float
+    remembers: int
+    """Events that the pool recognises when they come again."""
 
 
 def settings(seed: int, key: SecretKey, relays: tuple[str, ...]) -> Settings:
@@ -45,6 +47,7 @@ def settings(seed: int, key: SecretKey, relays: tuple[str, ...]) -> Settings:
         policy=policy,
         overlap_s=rng.choice((120, 600)),
         drain_s=rng.choice((0.5, 30.0)),
+        remembers=rng.choice((1, 3, 8_192)),
     )
 
 
@@ -64,37 +67,41 @@ class Surroundings:
 async def serve(chosen: Settings, around: Surroundings, stop: asyncio.Event) -> None:
     """Live until `stop`, then drain; the order of `dvm.node.Node`."""
     me, clock, rng = chosen.key.public, around.clock, around.rng
-    async with open_store(around.database.path, me=me, clock=clock, connect=around.database.connect) as store:
-        async with Supervisor() as tasks:
-            pool = Pool(
-                dial=around.dial,
-                clock=clock,
-                rng=rng,
-                news=lambda news: core.intake.hear(news),
-                limits=PoolLimits(
-                    session=SessionLimits(overlap_s=chosen.overlap_s), reconnect=BackoffLimits(longest_s=60.0)
-                ),
-            )
-            world = World(
-                store=store,
-                signer=LocalSigner(chosen.key, rng.randbytes),
-                clock=clock,
-                rng=rng,
-                components=around.components,
-                sandbox=around.sandbox,
-                relays=pool,
-            )
-            terms = Terms(
-                kind=5850,
-                policy=chosen.policy,
-                own_relays=chosen.relays,
-                slots=chosen.slots,
-                retention_s=30 * 86_400,
-            )
-            core = Core(world, terms, tasks)
-            await core.start()
-            await core.listen(pool)
-            tasks.start(pool.run(), name="relays")
-            await stop.wait()
-            await core.drain(chosen.drain_s)
-            tasks.cancel()
+    async with (
+        open_store(around.database.path, me=me, clock=clock, connect=around.database.connect) as store,
+        Supervisor() as tasks,
+    ):
+        pool = Pool(
+            dial=around.dial,
+            clock=clock,
+            rng=rng,
+            news=lambda news: core.intake.hear(news),
+            limits=PoolLimits(
+                session=SessionLimits(overlap_s=chosen.overlap_s),
+                reconnect=BackoffLimits(longest_s=60.0),
+                verified=chosen.remembers,
+            ),
+        )
+        world = World(
+            store=store,
+            signer=LocalSigner(chosen.key, rng.randbytes),
+            clock=clock,
+            rng=rng,
+            components=around.components,
+            sandbox=around.sandbox,
+            relays=pool,
+        )
+        terms = Terms(
+            kind=5850,
+            policy=chosen.policy,
+            own_relays=chosen.relays,
+            slots=chosen.slots,
+            retention_s=30 * 86_400,
+        )
+        core = Core(world, terms, tasks)
+        await core.start()
+        await core.listen(pool)
+        tasks.start(pool.run(), name="relays")
+        await stop.wait()
+        await core.drain(chosen.drain_s)
+        tasks.cancel()

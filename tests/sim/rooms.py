@@ -76,7 +76,9 @@ class Sandbox:
         query = "SELECT state, attempt FROM jobs WHERE id = ?"
         stored = self.database.committed(query, bytes.fromhex(run.job))
         if stored != [("running", run.attempt)]:
-            self.book.wrongs.append(f"attempt {run.attempt} of {run.job[:12]} was started while the store says {stored}")
+            self.book.wrongs.append(
+                f"attempt {run.attempt} of {run.job[:12]} was started while the store says {stored}"
+            )
 
 
 def exists(digest: str) -> bool:

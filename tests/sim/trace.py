@@ -20,7 +20,7 @@ class Trace:
         line = f"{asyncio.get_running_loop().time():12.6f}  {who:<10} {what}"
         self._digest.update(line.encode() + b"\n")
         if self._echo:
-            print(line if len(line) <= WIDTH else line[: WIDTH - 3] + "...")  # noqa: T201
+            print(line if len(line) <= WIDTH else line[: WIDTH - 3] + "...")
 
     def digest(self) -> str:
         return self._digest.hexdigest()

@@ -83,7 +83,6 @@ class _Run:
         self.span = self.rng.choice((60.0, 300.0, 1_500.0))
         self.crashes_left = self.rng.choice((0, 1, 2, 3, 4, 5, 6))
         self.calm = asyncio.Event()
-        self.stop = asyncio.Event()
         self.last = False
         self.lives = 0
         self.database: Database | None = None
@@ -101,7 +100,7 @@ class _Run:
             await asyncio.gather(*trouble)
             await self._rest()
             self.last = True
-            self.stop.set()
+            self._stop()
             await keeper
         self.counts.update(judge.totals(self.book, self.path))
         return [*self.wrongs(), *judge.final(self._evidence(asked))]
@@ -175,9 +174,9 @@ class _Run:
     def _doom(self) -> Doom | None:
         if self.calm.is_set() or not self.crashes_left:
             return None
-        point = self.rng.choice(POINTS)
+        point, gently = self.rng.choice(POINTS), self.rng.random() < 0.15
         early = self.rng.random() < 0.4  # also while it comes up again
-        return Doom(point, 1 if early else 1 + int(self.rng.expovariate(1 / 6)))
+        return Doom(point, 1 if early else 1 + int(self.rng.expovariate(1 / 6)), gently)
 
     async def _live(self) -> None:
         self.lives += 1
@@ -185,7 +184,6 @@ class _Run:
         name = f"{self.seed} {life.number}"
         self.database = Database(life, self.path, Random(f"database {name}"), self.trace, self.counts)
         life.on_crash.append(self._rescue)
-        self.stop.clear()
         around = Surroundings(
             life=life,
             database=self.database,
@@ -196,7 +194,7 @@ class _Run:
             rng=Random(f"node {name}"),
         )
         self.trace.say(life.name, f"starts, doomed to {life.doom}")
-        task = life.start(serve(self.settings, around, self.stop))
+        task = life.start(serve(self.settings, around, life.stop))
         timers = self._timers(life)
         await life.over
         for timer in timers:
@@ -230,7 +228,7 @@ class _Run:
             return []
         after = self.rng.uniform(0.0, self.span)
         if self.rng.random() < 0.2:
-            return [loop.call_later(after, self._unless_calm, self.stop.set)]
+            return [loop.call_later(after, self._unless_calm, life.stop.set)]
         if not self.crashes_left:
             return []
         return [loop.call_later(after, self._unless_calm, partial(life.crash, "anywhere"))]
@@ -238,6 +236,10 @@ class _Run:
     def _unless_calm(self, trouble: Callable[[], None]) -> None:
         if not self.calm.is_set():
             trouble()
+
+    def _stop(self) -> None:
+        assert self.database is not None
+        self.database.life.stop.set()
 
     def _rescue(self) -> None:
         assert self.database is not None
@@ -268,7 +270,7 @@ class _Run:
         await self._all_settled()
         await asyncio.sleep(AFTERMATH_S)
         runs, sent = len(self.book.runs), self.sent.count
-        self.stop.set()
+        self._stop()
         await asyncio.sleep(AFTERMATH_S)  # and it is started again
         if (len(self.book.runs), self.sent.count) != (runs, sent):
             self.book.wrongs.append("a restart stirred what was settled")
