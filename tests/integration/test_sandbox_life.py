@@ -111,9 +111,10 @@ def test_killed_worker_is_our_failure_and_no_more(folder: Path) -> None:
 def test_a_worker_that_died_in_stock_is_passed_over(folder: Path) -> None:
     async def act(bench: Bench) -> None:
         await until(lambda: len(workers()) >= 2)
-        for pid in workers():
+        doomed = workers()
+        for pid in doomed:
             os.kill(pid, signal.SIGKILL)
-        await until(lambda: not any(state == "Z" for _parent, state in family(os.getpid()).values()))
+        await until(lambda: not set(doomed) & descendants(os.getpid()))
         assert (await bench.run(guest("hello"))).output == b"hello\n"
 
     with_sandbox(folder, act)
@@ -136,8 +137,9 @@ def test_killed_zygote_takes_its_workers_along_and_is_replaced(folder: Path) -> 
 def test_killed_again_and_again(folder: Path) -> None:
     async def act(bench: Bench) -> None:
         for _ in range(3):
+            doomed = descendants(os.getpid())
             os.kill(zygotes()[0], signal.SIGKILL)
-            await until(zygotes)
+            await until(lambda doomed=doomed: not doomed & descendants(os.getpid()))
             assert (await bench.run(guest("hello"))).output == b"hello\n"
 
     with_sandbox(folder, act)
