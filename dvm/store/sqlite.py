@@ -8,7 +8,9 @@ import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import aiosqlite
 
@@ -21,6 +23,7 @@ from jobs.request import JobId
 from relayclient.event import Event
 
 Connect = Callable[[Path], Awaitable[aiosqlite.Connection]]
+T = TypeVar("T")
 
 _PREFIX = re.compile("[0-9a-f]{1,64}")
 
@@ -42,17 +45,15 @@ class SqliteStore:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[SqliteTransaction]:
-        """See `Store.transaction`. The end of a transaction is shielded: a cancelled caller leaves none half open."""
+        """See `Store.transaction`. What the block wrote is carried out when it has ended, in one visit.
+
+        A caller that is cancelled meanwhile gets its CancelledError, and the transaction is stored all the same.
+        """
         async with self._lock:
-            try:
-                await self._run("BEGIN IMMEDIATE")
-                yield SqliteTransaction(self._db, self._clock)
-                await asyncio.shield(self._run("COMMIT"))
-            except BaseException:
-                # What was cancelled, BEGIN and COMMIT included, is carried out all the same, in the order of the calls;
-                # rollback comes after it, and does nothing when no transaction is open.
-                await asyncio.shield(self._db.rollback())
-                raise
+            tx = SqliteTransaction(self._db, self._clock)
+            yield tx
+            if tx.writes:
+                await asyncio.shield(_visit(self._db, tx.commit))
 
     async def live_jobs(self) -> list[Job]:
         return [rows.read_job(row, self._me) for row in await self._all("live_jobs")]
@@ -79,25 +80,30 @@ class SqliteStore:
         return JobRecord(rows.read_summary(found[0]), Event.from_json(found[0]["request"]), story, outgoing)
 
     async def forget(self, before: int) -> int:
-        async with self._lock:
-            cursor = await self._db.execute(queries()["forget"], (before,))
-            count = cursor.rowcount
-            await cursor.close()
-            return count
+        def work(db: sqlite3.Connection) -> int:
+            return db.execute(queries()["forget"], (before,)).rowcount
+
+        return await _visit(self._db, work)
 
     async def _all(self, name: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
-        async with self._lock:  # otherwise one would read the uncommitted rows of the writer
-            return list(await self._db.execute_fetchall(queries()[name], values))
+        return list(await self._db.execute_fetchall(queries()[name], values))
 
-    async def _run(self, statement: str) -> None:
-        await self._db.execute_fetchall(statement)
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """One statement for each row of values; `exact`: every row must change exactly one stored row."""
+
+    name: str
+    values: list[rows.Row]
+    exact: bool = False
 
 
 class SqliteTransaction:
-    """Implements `dvm.ports.Transaction`."""
+    """Implements `dvm.ports.Transaction`: collects what is to be written; the store commits it."""
 
     def __init__(self, db: aiosqlite.Connection, clock: Clock) -> None:
         self._db, self._clock = db, clock
+        self.writes: list[_Write] = []
 
     async def known(self, ids: Sequence[JobId]) -> set[JobId]:
         found = await self._db.execute_fetchall(queries()["known"], (json.dumps(ids),))
@@ -106,29 +112,46 @@ class SqliteTransaction:
     async def save(self, changes: Sequence[Change | Refusal]) -> None:
         births = [change for change in changes if not change.story.before]
         moves = [change for change in changes if isinstance(change, Change) and change.story.before]
-        await self._many("insert_job", map(rows.new_job_row, births))
-        moved = await self._many("update_job", map(rows.moved_job_row, moves))
-        if moved != len(moves):
-            raise StaleChange(f"{len(moves) - moved} of {len(moves)} changes do not fit the stored states")
-        await self._many("insert_story", map(rows.story_row, changes))
-        await self._many("insert_outgoing", (row for change in changes for row in rows.outgoing_rows(change)))
+        self._write("insert_job", map(rows.new_job_row, births))
+        self._write("update_job", map(rows.moved_job_row, moves), exact=True)
+        self._write("insert_story", map(rows.story_row, changes))
+        self._write("insert_outgoing", (row for change in changes for row in rows.outgoing_rows(change)))
 
     async def settle(self, event_ids: Sequence[str]) -> None:
         now = self._clock.now()
-        await self._many("settle", ((now, bytes.fromhex(event_id)) for event_id in event_ids))
+        self._write("settle", ((now, bytes.fromhex(event_id)) for event_id in event_ids))
 
     async def move_cursor(self, relay: str, upto: int) -> None:
-        await self._many("move_cursor", [(relay, upto)])
+        self._write("move_cursor", [(relay, upto)])
 
-    async def _many(self, name: str, values: Iterable[Sequence[object]]) -> int:
-        """Run one statement for each row of values, in one visit to the database; returns the rows changed."""
+    def commit(self, db: sqlite3.Connection) -> None:
+        """All or nothing; runs in the connection's thread."""
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            for write in self.writes:
+                changed = db.executemany(queries()[write.name], write.values).rowcount
+                if write.exact and changed != len(write.values):
+                    amiss = len(write.values) - changed
+                    raise StaleChange(f"{amiss} of {len(write.values)} changes do not fit the stored states")
+            db.execute("COMMIT")
+        except BaseException:
+            db.rollback()
+            raise
+
+    def _write(self, name: str, values: Iterable[rows.Row], *, exact: bool = False) -> None:
         listed = list(values)
-        if not listed:
-            return 0
-        cursor = await self._db.executemany(queries()[name], listed)
-        count = cursor.rowcount
-        await cursor.close()
-        return count
+        if listed:
+            self.writes.append(_Write(name, listed, exact))
+
+
+async def _visit(db: aiosqlite.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    """Do several statements in one trip to the connection's thread: each trip costs more than most statements.
+
+    aiosqlite makes such trips by `_execute` and has no public name for it; its version is pinned, and the store's
+    tests would notice.
+    """
+    done: T = await db._execute(work, db._conn)  # type: ignore[no-untyped-call]
+    return done
 
 
 async def _opened(path: Path, connect: Connect) -> aiosqlite.Connection:

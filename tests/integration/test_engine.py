@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sized
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -675,12 +676,13 @@ def test_the_world_hears_only_what_was_committed(path: Path) -> None:
             run = asyncio.get_running_loop().create_task(it.engine.run())
             await it.engine.pulse()
 
-            async def full(_statement: str) -> None:
-                raise OSError("disk full")
+            def full(action: int, name: str | None, *_: object) -> int:
+                stopped = action == sqlite3.SQLITE_TRANSACTION and name == "COMMIT"
+                return sqlite3.SQLITE_DENY if stopped else sqlite3.SQLITE_OK
 
-            it.store.inner._run = full  # type: ignore[assignment, method-assign]
+            await it.store.inner._db.set_authorizer(full)
             await it.receive(second)
-            with pytest.raises(OSError, match="disk full"):
+            with pytest.raises(sqlite3.DatabaseError):
                 await run
             assert [job for job, _, _ in it.heard.steps] == [first.id]
             assert list(it.engine.live) == [first.id]
