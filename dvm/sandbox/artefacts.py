@@ -12,6 +12,7 @@ import hmac
 import json
 import mmap
 import os
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -26,6 +27,7 @@ _LENGTH_BYTES = 4
 _LARGEST_HEADER = 4096
 _SUFFIX = ".artefact"
 _COPY_BYTES = 1 << 20
+_LEFT_OVER_AFTER_S = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,13 @@ class ArtefactStore:
     """The folder. `fingerprint` names all that compiled code depends on beside the component."""
 
     def __init__(
-        self, folder: Path, fingerprint: str, *, most_bytes: int, entropy: Callable[[int], bytes] = os.urandom
+        self,
+        folder: Path,
+        fingerprint: str,
+        *,
+        most_bytes: int,
+        entropy: Callable[[int], bytes] = os.urandom,
+        now: Callable[[], float] = time.time,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
@@ -109,8 +117,16 @@ class ArtefactStore:
         self._most_bytes = most_bytes
         self._entropy = entropy
         self._key = _load_key(folder / "key", entropy)
-        for left_over in folder.glob("*.part"):  # of a crash, or of another process, which then compiles once more
-            left_over.unlink(missing_ok=True)
+        self._remove_left_overs(now())
+
+    def _remove_left_overs(self, now: float) -> None:
+        """What a crash left half written. Younger files may be another process's work."""
+        for path in self._folder.glob("*.part"):
+            try:
+                if path.stat().st_mtime < now - _LEFT_OVER_AFTER_S:
+                    path.unlink()
+            except FileNotFoundError:
+                continue
 
     def path(self, digest: str) -> Path:
         """Where the compiled form of the component with this sha256 is, or would be."""

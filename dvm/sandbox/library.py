@@ -96,7 +96,7 @@ class Library:
             if isinstance(result, Compiled):
                 raise ZygoteGone(f"the sandbox cannot compile its own test: {result.text}")
             artefact = result
-            await self._in_thread(self._store.save, digest, artefact)
+            await self._keep(digest, artefact)
         return artefact
 
     def _remembered(self, digest: str) -> Artefact | Compiled | None:
@@ -134,11 +134,18 @@ class Library:
         finally:
             os.close(source)
         if isinstance(result, Artefact):
-            try:
-                await self._in_thread(self._store.save, digest, result)
-            except OSError:
-                pass  # a full disk costs a compilation next time, not this job
+            await self._keep(digest, result)
         return result
+
+    async def _keep(self, digest: str, artefact: Artefact) -> None:
+        """Store it on disk; a cancelled caller loses the artefact."""
+        try:
+            await self._in_thread(_save, self._store, digest, artefact.copy())
+        except OSError:
+            pass  # a full disk costs a compilation next time, not this job
+        except BaseException:
+            artefact.close()
+            raise
 
     async def _compile(self, source: int, *, trusted_text: bool) -> Artefact | Compiled:
         limits = self._limits
@@ -232,6 +239,14 @@ def _wake(waiter: asyncio.Future[None]) -> None:
 def _dispose(late: asyncio.Future[_T], dispose: Callable[[_T], None] | None) -> None:
     if not late.cancelled() and late.exception() is None and dispose is not None:
         dispose(late.result())
+
+
+def _save(store: ArtefactStore, digest: str, own: Artefact) -> None:
+    """In a thread, which may outlive the one who asked: hence a descriptor of its own."""
+    try:
+        store.save(digest, own)
+    finally:
+        own.close()
 
 
 def _close_artefact(artefact: Artefact | None) -> None:
