@@ -164,7 +164,7 @@ _KINDS = {int: "a whole number", bool: "true or false", str: "a text in quotes"}
 def _senseless(config: Config) -> list[str]:
     """What each key allows but all together do not."""
     problems = []
-    if config.jobs.retention_days * 86_400 <= config.jobs.oldest_s:
+    if config.jobs.retention_days * 86_400 <= config.jobs.oldest_s + Policy().future_s:
         problems.append("jobs.retention_days must be longer than jobs.oldest_s, or old requests would run twice")
     if config.components.cache_mib < 8 * config.components.max_mib:
         problems.append("components.cache_mib must be at least 8 times components.max_mib")

@@ -21,6 +21,7 @@ from relayclient.pool import Pool
 
 SUBSCRIPTION = "jobs"
 FORGET_EVERY_S = 3_600.0
+SWEEP_EVERY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,7 @@ class Core:
         self._tasks.start(self.scheduler.run(), name="scheduler")
         self._tasks.start(self.performer.watch(), name="performer")
         self._tasks.start(self._forget(), name="forget")
+        self._tasks.start(self._sweep(), name="sweep")
 
     async def listen(self, pool: Pool) -> None:
         """Have requests brought by the own relays, after `start`.
@@ -110,6 +112,13 @@ class Core:
             if job is not None and not isinstance(order, Publish):
                 self.performer.take(job, order)
         self.scheduler.wake()
+
+    async def _sweep(self) -> None:
+        """Send again what is stored and not under way: relays that were away may be back."""
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            for outgoing in await self._store.unsettled():
+                self.outbox.take(outgoing)
 
     async def _forget(self) -> None:
         """Delete what ended long ago. The retention is longer than the age up to which requests are looked at."""

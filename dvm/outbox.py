@@ -28,8 +28,10 @@ class Persistence:
     most_s: float = 300.0
     own_s: int = 86_400
     """Own relays are tried until the answer is this old."""
-    other_tries: int = 5
-    """Relays that only the customer named are tried this often."""
+    tries: int = 5
+    """How often in a row to try a relay that only the customer named, or when another one has the answer."""
+    in_flight_max: int = 5_000
+    """Answers in memory at a time. More stay in the store, where the next sweep finds them."""
 
 
 class Outbox:
@@ -49,11 +51,15 @@ class Outbox:
         self._engine, self._relays, self._tasks, self._own = engine, relays, tasks, own
         self._clock, self._rng = clock, rng
         self._persistence = persistence or Persistence()
+        self._in_flight: set[str] = set()
         self.unheard: set[str] = set()
         """Ids of the answers under way that no relay has accepted yet."""
 
     def take(self, outgoing: Outgoing) -> None:
-        """Begin to send an answer that was stored."""
+        """Begin to send an answer that was stored, unless it is under way already or too many are."""
+        if outgoing.event.id in self._in_flight or len(self._in_flight) >= self._persistence.in_flight_max:
+            return
+        self._in_flight.add(outgoing.event.id)
         self.unheard.add(outgoing.event.id)
         self._tasks.start(self._deliver(outgoing), name=f"send {outgoing.purpose} {outgoing.job[:12]}")
 
@@ -61,12 +67,14 @@ class Outbox:
         targets = tuple(dict.fromkeys((*self._own, *outgoing.relays)))
         accepted = await asyncio.gather(*(self._send(outgoing, relay) for relay in targets))
         self.unheard.discard(outgoing.event.id)
+        self._in_flight.discard(outgoing.event.id)
         if outgoing.purpose == "result" and not any(accepted):
             await self._engine.absorb(outgoing.job, ResultRefused(f"none of {len(targets)} relays took the result"))
-        self._engine.settle(outgoing.event.id)
+        if None not in accepted:
+            self._engine.settle(outgoing.event.id)
 
-    async def _send(self, outgoing: Outgoing, relay: str) -> bool:
-        """Send to one relay until it has answered for good; returns whether it has the event."""
+    async def _send(self, outgoing: Outgoing, relay: str) -> bool | None:
+        """Send to one relay until it has answered for good; whether it has the event, or None to ask again later."""
         tries = 0
         while True:
             verdict, text = await self._relays.publish(outgoing.event, relay)
@@ -81,12 +89,16 @@ class Outbox:
             if verdict is Verdict.REFUSED or self._spent(outgoing, relay, tries):
                 log.warning("relay gave no place to an answer", extra={"action": "refused", **about})
                 return False
+            if tries >= self._persistence.tries and outgoing.event.id not in self.unheard:
+                return None
             await asyncio.sleep(self._pause(tries))
 
     def _spent(self, outgoing: Outgoing, relay: str, tries: int) -> bool:
+        if outgoing.purpose == "processing":
+            return True  # by the time of a second try it may be out of date
         if relay in self._own:
             return self._clock.now() > outgoing.event.created_at + self._persistence.own_s
-        return tries >= self._persistence.other_tries
+        return tries >= self._persistence.tries
 
     def _pause(self, tries: int) -> float:
         """Doubling, with jitter so that a relay that comes back is not met by everything at once."""

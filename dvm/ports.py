@@ -204,8 +204,8 @@ class Store(Protocol):
         """All jobs that have not ended, oldest first."""
         ...
 
-    async def unsettled(self) -> list[Outgoing]:
-        """All outgoing events that still need sending, oldest first."""
+    async def unsettled(self, limit: int = 1_000) -> list[Outgoing]:
+        """Outgoing events that still need sending, oldest first."""
         ...
 
     async def cursors(self) -> dict[str, int]:

@@ -109,8 +109,10 @@ def input_digest(request: JobRequest) -> str:
 
 
 def differences(stated: Receipt, again: Receipt) -> list[str]:
-    """Where a second run contradicts the receipt; empty when it confirms it. Measured values are not compared."""
-    compared = ("component", "input", "output", "exit_code", "fuel")
+    """Where a second run contradicts the receipt; empty when it confirms it. What was measured is not compared."""
+    compared = ["component", "input", "output", "exit_code"]
+    if stated.engine == again.engine:  # each version counts its own fuel
+        compared.append("fuel")
     return [
         f"{name}: stated {getattr(stated, name)}, got {getattr(again, name)}"
         for name in compared

@@ -27,7 +27,7 @@ INSERT INTO cursors (relay, upto) VALUES (?, ?) ON CONFLICT (relay) DO UPDATE SE
 SELECT * FROM jobs WHERE ended_at IS NULL ORDER BY born_at, rowid;
 
 -- name: unsettled
-SELECT job, purpose, event, relays FROM outbox WHERE settled_at IS NULL ORDER BY rowid;
+SELECT job, purpose, event, relays FROM outbox WHERE settled_at IS NULL ORDER BY rowid LIMIT ?;
 
 -- name: cursors
 SELECT relay, upto FROM cursors;

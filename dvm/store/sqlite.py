@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -24,6 +25,8 @@ from relayclient.event import Event
 
 Connect = Callable[[Path], Awaitable[aiosqlite.Connection]]
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 _PREFIX = re.compile("[0-9a-f]{1,64}")
 
@@ -56,10 +59,17 @@ class SqliteStore:
                 await asyncio.shield(_visit(self._db, tx.commit))
 
     async def live_jobs(self) -> list[Job]:
-        return [rows.read_job(row, self._me) for row in await self._all("live_jobs")]
+        """A job that this version cannot read stays as it is, and does not keep the node from serving the others."""
+        jobs = []
+        for row in await self._all("live_jobs"):
+            try:
+                jobs.append(rows.read_job(row, self._me))
+            except ValueError as error:
+                log.error("a stored job cannot be read", extra={"job": row["id"].hex(), "problem": str(error)})
+        return jobs
 
-    async def unsettled(self) -> list[Outgoing]:
-        return [rows.read_outgoing(row) for row in await self._all("unsettled")]
+    async def unsettled(self, limit: int = 1_000) -> list[Outgoing]:
+        return [rows.read_outgoing(row) for row in await self._all("unsettled", (limit,))]
 
     async def cursors(self) -> dict[str, int]:
         return {row["relay"]: row["upto"] for row in await self._all("cursors")}

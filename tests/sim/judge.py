@@ -72,7 +72,10 @@ def settled_means_held(database: Database, own: Sequence[Relay]) -> list[str]:
     """Promise 4; the own relays here never refuse for good, and no run is as long as the outbox's patience."""
     if not database.committed("SELECT 1 FROM sqlite_schema WHERE name = 'outbox'"):
         return []
-    settled = database.committed("SELECT lower(hex(event_id)), purpose FROM outbox WHERE settled_at IS NOT NULL")
+    settled = database.committed(
+        "SELECT lower(hex(event_id)), purpose FROM outbox "
+        "WHERE settled_at IS NOT NULL AND purpose <> 'processing'"  # which is tried once: later it is out of date
+    )
     return [
         f"the {purpose} {event[:12]} is settled, and {relay.url} does not have it"
         for event, purpose in settled
