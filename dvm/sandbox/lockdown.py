@@ -121,9 +121,11 @@ def data_in_use() -> int:
 
 def fence(*, data_bytes: int, cpu_seconds: int) -> None:
     """The part that does: private memory in all, processor time, and no further thread or process."""
-    _set_limits(
-        {resource.RLIMIT_DATA: data_bytes, resource.RLIMIT_CPU: cpu_seconds, resource.RLIMIT_NPROC: 0},
-    )
+    _set_limits({resource.RLIMIT_DATA: data_bytes, resource.RLIMIT_NPROC: 0})
+    # The soft limit sends SIGXCPU, which tells why; the hard one just kills.
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+    if resource.getrlimit(resource.RLIMIT_CPU) != (cpu_seconds, cpu_seconds + 1):
+        raise LockdownError("the limit of processor time did not take")
 
 
 def lock(profile: Profile) -> None:

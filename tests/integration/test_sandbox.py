@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from wasmtime import wat2wasm
 
 from dvm.sandbox import SandboxLimits, lockdown
 from jobs.outcome import Outcome, RunReport
@@ -170,16 +171,57 @@ def test_compile_bomb(folder: Path) -> None:
     assert "local variables" in report.detail
 
 
-def test_too_long_a_compilation(folder: Path, tmp_path: Path) -> None:
-    """One that the gate lets pass; the limit of processor time ends it."""
-    bomb = compile_bomb(functions=2_000, locals_each=250)
+def entangled(variables: int) -> bytes:
+    """A valid command whose code, never called, is slow to compile: all its variables live at once, in a loop."""
+    steps = "".join(
+        f"(local.set {i} (i64.add (local.get {i}) (local.get {(i + 1) % variables})))" for i in range(variables)
+    )
+    return bytes(
+        wat2wasm(f"""(component
+            (core module $m
+              (func (export "run") (result i32) (i32.const 0))
+              (func (local {"i64 " * variables}) (loop {steps} (br 0))))
+            (core instance $i (instantiate $m))
+            (func $run (result (result)) (canon lift (core func $i "run")))
+            (instance $cli (export "run" (func $run)))
+            (export "wasi:cli/run@0.2.0" (instance $cli)))""")
+    )
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [(SandboxLimits(compile_cpu_s=1), "processor time"), (SandboxLimits(compile_data_bytes=16 * MIB), "memory")],
+)
+def test_compilation_beyond_its_limits(tmp_path: Path, limits: SandboxLimits, words: str) -> None:
+    """One that the gate lets pass."""
 
     async def act(bench: Bench) -> None:
-        report = await bench.run(bomb)
-        assert report.outcome is Outcome.COMPILE_LIMIT
+        report = await bench.run(entangled(10_000))
+        assert report.outcome is Outcome.COMPILE_LIMIT, report.detail
+        assert words in report.detail
         assert (await bench.run(guest("hello"))).outcome is Outcome.FINISHED
 
-    with_sandbox(tmp_path, act, limits=SandboxLimits(compile_data_bytes=4 * MIB))
+    with_sandbox(tmp_path, act, limits=limits)
+
+
+def test_garbage_collected_heaps_count_as_memory(folder: Path) -> None:
+    swell = wat2wasm("""(component
+        (core module $m
+          (type $block (array (mut i64)))
+          (type $list (struct (field (ref null $block)) (field (ref null $list))))
+          (func (export "run") (result i32)
+            (local $list (ref null $list))
+            (loop $more
+              (local.set $list (struct.new $list (array.new $block (i64.const 1) (i32.const 100000)) (local.get $list)))
+              (br $more))
+            (i32.const 0)))
+        (core instance $i (instantiate $m))
+        (func $run (result (result)) (canon lift (core func $i "run")))
+        (instance $cli (export "run" (func $run)))
+        (export "wasi:cli/run@0.2.0" (instance $cli)))""")
+    report = run(folder, bytes(swell), grant=narrowed(memory_bytes=16 * MIB))
+    assert report.outcome is Outcome.OUT_OF_MEMORY
+    assert 8 * MIB < report.usage.memory_bytes <= 16 * MIB
 
 
 def test_too_large_a_component(tmp_path: Path) -> None:
