@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 MIB = 1 << 20
+_NAMES = ("fuel", "memory_bytes", "wall_ms", "input_bytes", "output_bytes", "log_bytes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +30,13 @@ class Grant:
     """Standard error that is kept; what is written beyond it is dropped, not an error."""
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
+        for name, value in self.to_wire().items():
             if type(value) is not int or not 0 <= value < 1 << 63:
                 raise ValueError(f"grant: {name} must be an integer from 0 to 2**63 - 1, not {value!r}")
 
     def meet(self, other: Grant) -> Grant:
         """The greatest grant that is within both."""
-        return Grant(**{f.name: min(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)})
+        return Grant(**{name: min(getattr(self, name), getattr(other, name)) for name in _NAMES})
 
     def within(self, other: Grant) -> bool:
         """Whether nothing here exceeds `other`."""
@@ -43,12 +44,12 @@ class Grant:
 
     def to_wire(self) -> dict[str, int]:
         """As it stands in the `grant` tag of a receipt and in the store."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in _NAMES}
 
     @classmethod
     def from_wire(cls, obj: Any) -> Grant:
         """The inverse of `to_wire`; raises ValueError on a missing, unknown or ill-typed field."""
-        if not isinstance(obj, dict) or set(obj) != {f.name for f in fields(cls)}:
+        if not isinstance(obj, dict) or set(obj) != set(_NAMES):
             raise ValueError("grant: exactly the known fields are required")
         return cls(**obj)
 
