@@ -22,7 +22,44 @@ import aiosqlite
 from tests.sim.life import Life
 from tests.sim.trace import Trace
 
-Call = tuple[asyncio.Future[Any], Callable[[], Any], str]
+Call = tuple[asyncio.Future[Any], Callable[[], Any]]
+
+
+class Dead(BaseException):
+    """The process ended in the middle of a call: nothing that comes after it in the program happens."""
+
+
+class Watched(sqlite3.Connection):
+    """A connection that passes failpoints before and after each statement."""
+
+    database: Database
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        return self._pass(_kind(sql), lambda: super(Watched, self).execute(sql, *values))
+
+    def executemany(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        return self._pass(_kind(sql), lambda: super(Watched, self).executemany(sql, *values))
+
+    def executescript(self, script: str) -> sqlite3.Cursor:
+        return self._pass("migrate", lambda: super(Watched, self).executescript(script))
+
+    def _pass(self, kind: str, statement: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
+        database = self.database
+        if kind == "setting":
+            return statement()
+        if database.life.point(f"{kind}:before"):
+            raise Dead
+        done = statement()
+        database.happened(kind)
+        if database.life.point(f"{kind}:after"):
+            raise Dead
+        return done
+
+
+def _kind(sql: str) -> str:
+    word = next(line for line in sql.splitlines() if not line.startswith("--")).split()[0]
+    kinds = {"BEGIN": "begin", "COMMIT": "commit", "SELECT": "read", "PRAGMA": "setting"}
+    return kinds.get(word, "write")
 
 
 class Inline(aiosqlite.Connection):
@@ -41,7 +78,7 @@ class Inline(aiosqlite.Connection):
         if not self._running or self._connection is None:
             raise ValueError("Connection closed")
         future = asyncio.get_running_loop().create_future()
-        self._calls.append((future, partial(fn, *args, **more), _kind(fn, args)))
+        self._calls.append((future, partial(fn, *args, **more)))
         self._next()
         return await future
 
@@ -52,36 +89,26 @@ class Inline(aiosqlite.Connection):
     def _next(self) -> None:
         if not self._busy and self._calls:
             self._busy = True
-            delay = self._database.delay(self._calls[0][2])
-            asyncio.get_running_loop().call_later(delay, self._call)
+            asyncio.get_running_loop().call_later(self._database.delay(), self._call)
 
     def _call(self) -> None:
-        future, function, kind = self._calls.popleft()
-        self._busy = False
-        if self._database.life.point(f"{kind}:before"):
+        if self._database.life.dead:
             return
+        future, function = self._calls.popleft()
+        self._busy = False
         try:
             result = function()
+        except Dead:
+            return
         except Exception as error:
+            if self._database.life.dead:
+                return
             if not future.done():
                 future.set_exception(error)
         else:
-            self._database.happened(kind)
-            if self._database.life.point(f"{kind}:after"):
-                return
             if not future.done():
                 future.set_result(result)
         self._next()
-
-
-def _kind(fn: Callable[..., Any], args: tuple[Any, ...]) -> str:
-    if fn.__name__ in ("executescript", "commit"):
-        return {"executescript": "migrate", "commit": "commit"}[fn.__name__]
-    if not args or not isinstance(args[0], str):
-        return "other"
-    word = next(line for line in args[0].splitlines() if not line.startswith("--")).split()[0]
-    kinds = {"BEGIN": "begin", "COMMIT": "commit", "SELECT": "read", "PRAGMA": "other"}
-    return kinds.get(word, "write")
 
 
 class Database:
@@ -98,20 +125,21 @@ class Database:
     async def connect(self, path: Path) -> aiosqlite.Connection:
         """For `open_store`."""
         assert path == self.path
-        connection = Inline(self, sqlite3.connect(path, isolation_level=None))
+        raw = sqlite3.connect(path, isolation_level=None, factory=Watched)
+        raw.database = self
+        connection = Inline(self, raw)
         self._open.append(connection)
         if self.committed("SELECT 1 FROM sqlite_schema WHERE name = 'story'"):  # what earlier lives did is no news
             self._story_seen = self.committed("SELECT coalesce(max(rowid), 0) FROM story")[0][0]
         return connection
 
-    def delay(self, kind: str) -> float:
+    def delay(self) -> float:
         """Seconds that a call takes; a card that does its housekeeping takes its time."""
-        if self._rng.random() < 0.01:
-            return self._rng.uniform(0.05, 2.0)
-        return self._rng.uniform(0.000_2, 0.005) if kind == "commit" else self._rng.uniform(0.000_01, 0.000_5)
+        slow = self._rng.random() < 0.01
+        return self._rng.uniform(0.05, 2.0) if slow else self._rng.uniform(0.000_01, 0.005)
 
     def happened(self, kind: str) -> None:
-        """A call was made."""
+        """A statement was carried out."""
         self._counts[kind] += 1
         if kind == "commit":
             for job, fact, before, after, orders in self._news():

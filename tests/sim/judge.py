@@ -69,7 +69,10 @@ def purpose_of(kind: int, tags: Sequence[Sequence[str]]) -> str:
 
 
 def settled_means_held(database: Database, own: Sequence[Relay]) -> list[str]:
-    """Promise 4; the own relays here never refuse for good, and no run is as long as the outbox's patience."""
+    """Promise 4; the own relays here never refuse for good, and no run is as long as the outbox's patience.
+
+    That work goes on is said once and may be missed.
+    """
     if not database.committed("SELECT 1 FROM sqlite_schema WHERE name = 'outbox'"):
         return []
     settled = database.committed(

@@ -202,6 +202,22 @@ BUGS = (
         (Edit("jobs/lifecycle.py", "    attempt = job.attempt + 1\n", "    attempt = job.attempt or 1\n"),),
     ),
     Bug(
+        "state-and-answer-apart",
+        (
+            Edit(
+                "dvm/store/sqlite.py",
+                "                changed = db.executemany(",
+                '                db.execute("COMMIT")\n'
+                '                db.execute("BEGIN IMMEDIATE")\n'
+                "                changed = db.executemany(",
+            ),
+        ),
+    ),
+    Bug(
+        "given-up-for-this-life",
+        (Edit("dvm/outbox.py", "        self._in_flight.discard(outgoing.event.id)\n", ""),),
+    ),
+    Bug(
         "not-ours-answered",
         (Edit("jobs/request.py", "    if wanted and me not in wanted:\n", "    if wanted == [me, me]:\n"),),
     ),

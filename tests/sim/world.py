@@ -138,7 +138,8 @@ class _Run:
             unix=UNIX,
             span=self.span,
         )
-        return customers.requests(self.rng.choice((self.rng.randint(3, 12), self.rng.randint(3, 12), 24)))
+        few = self.rng.randint(3, 12)
+        return customers.requests(self.rng.choice((few, few, few, 24)))
 
     async def _customers(self, asked: list[Asking]) -> None:
         publications = [publication for asking in asked for publication in asking.publications]
