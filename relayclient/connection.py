@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from websockets.asyncio.client import ClientConnection, connect
 
 from relayclient.backoff import Backoff
-from relayclient.clock import Clock, Moment, moment
+from relayclient.clock import Clock, moment
 from relayclient.errors import ConnectFailed, ConnectionLost, LinkError
 from relayclient.event import Event
 from relayclient.limits import PoolLimits
@@ -318,9 +318,7 @@ class Link:
                     async with asyncio.timeout(wait):
                         await self._alarm.wait()
                         continue
-            # A timer may be a rounding error early; the session must not be asked in vain for ever.
-            now = moment(self._clock)
-            self.session.tick(Moment(max(now.monotonic, self._wake_at), now.unix))
+            self.session.tick(moment(self._clock))
             self.collect()
 
     def _sort(self, news: News) -> None:

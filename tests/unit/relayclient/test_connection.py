@@ -166,6 +166,45 @@ async def test_a_relay_that_accepts_and_closes_is_dialled_ever_more_rarely(s: St
 
 
 @dialogue()
+async def test_a_relay_that_does_its_work_is_dialled_again_soon_however_often_it_closes(s: Stage) -> None:
+    s.subscribe()
+    for _ in range(20):
+        relay = await s.relays.accept(URL)
+        _, wire_id, _ = await relay.next_sent()
+        relay.says(["EOSE", wire_id])
+        relay.hangs_up()
+    assert s.clock.monotonic() <= 20
+    await asyncio.sleep(0.1)
+    assert max(n.retry_in for n in s.told if isinstance(n, Disconnected)) <= 1
+
+
+@dialogue()
+async def test_what_a_lost_connection_did_not_take_is_not_sent_on_the_next_one(s: Stage) -> None:
+    relay = await s.relays.accept(URL)
+    relay.reading.clear()
+    for i in range(3):
+        s.link.publish(signed(str(i)))
+    await asyncio.sleep(0.1)
+    relay.hangs_up()
+    relay = await s.relays.accept(URL)
+    await asyncio.sleep(1)
+    assert [a.verdict for a in s.answers] == [Verdict.TRANSIENT] * 3
+    assert relay.sent_nothing()
+
+
+@dialogue()
+async def test_a_flood_leaves_the_other_tasks_their_turns(s: Stage) -> None:
+    relay = await s.relays.accept(URL)
+    for _ in range(3200):
+        relay.says("null")
+    turns = 0
+    while s.link.counters.total() < 3200:
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns >= 90
+
+
+@dialogue()
 async def test_refused_and_hanging_connections_are_tried_again(s: Stage) -> None:
     s.relays.refusing.add(URL)
     await asyncio.sleep(60)
