@@ -138,12 +138,17 @@ BUGS = (
         ),
     ),
     Bug(
-        "unsent-forgotten-at-start",
+        "unsent-forgotten",
         (
             Edit(
                 "dvm/core.py",
                 "        for outgoing in unsent:\n            self.outbox.take(outgoing)\n",
                 "        del unsent\n",
+            ),
+            Edit(
+                "dvm/core.py",
+                "            for outgoing in await self._store.unsettled():\n",
+                "            for outgoing in ():\n",
             ),
         ),
     ),

@@ -58,7 +58,8 @@ class Temper:
     """OK false, for now."""
     forgetful: float = 0.0
     """A new event is not passed on; the connection then ends soon."""
-    no_eose: float = 0.0
+    breaks_off: float = 0.0
+    """The answer to a request for stored events ends somewhere, without EOSE."""
     ends_subscription: float = 0.0
     rubbish: float = 0.0
     hangs_up: float = 0.0
@@ -82,7 +83,7 @@ def temper(rng: Random) -> Temper:
         lost_ok=often(0.5),
         busy=often(0.5),
         forgetful=often(0.3),
-        no_eose=often(0.2),
+        breaks_off=often(0.3),
         ends_subscription=often(0.3),
         rubbish=often(0.2),
         hangs_up=often(0.05),
@@ -215,9 +216,10 @@ class Relay:
         answer = list(found.values())
         if self.chance(self.temper.overtaken):
             self.rng.shuffle(answer)
-        for event in answer:
+        breaks_off = self.chance(self.temper.breaks_off)
+        for event in answer[: self.rng.randint(0, len(answer))] if breaks_off else answer:
             wire.say(["EVENT", sub, event.to_wire()], twice=self.chance(self.temper.twice))
-        if not self.chance(self.temper.no_eose):
+        if not breaks_off:
             wire.say(["EOSE", sub])
 
     def _pass_on(self, event: Event) -> None:
