@@ -83,6 +83,14 @@ class Library:
             if not lock.locked():
                 self._busy.pop(digest, None)
 
+    def forget(self, digest: str) -> None:
+        """The compiled component turned out to be of no use on this machine: compile it anew when it is wanted."""
+        hot = self._hot.pop(digest, None)
+        if hot is not None:
+            self._hot_bytes -= hot.size
+            hot.close()
+        self._store.path(digest).unlink(missing_ok=True)
+
     async def warm(self) -> Artefact:
         """The compiled form of our own component, for the zygote. Raises `ZygoteGone` or OSError."""
         digest = sha256(warm.TEXT).hexdigest()

@@ -80,8 +80,10 @@ def confine_zygote(parent: int) -> dict[str, bool]:
         raise LockdownError("capabilities are left")
     layers |= {"no_new_privs": True, "no_capabilities": True, "landlock": landlock.deny_all()}
     _hide()
-    _set_limits({resource.RLIMIT_CORE: 0})
+    _set_limits({resource.RLIMIT_CORE: 0, resource.RLIMIT_MEMLOCK: 0, resource.RLIMIT_MSGQUEUE: 0})
     _die_with(parent)
+    for profile in Profile:
+        seccomp.program(kernel.MACHINE, profile, 0)  # made once, before the forks
     return layers
 
 
@@ -99,15 +101,7 @@ def confine_worker(parent: int, *, file_bytes: int, open_files: int) -> None:
     """The part of a worker's confinement that does not depend on its task."""
     _die_with(parent)
     _hide()
-    _set_limits(
-        {
-            resource.RLIMIT_CORE: 0,
-            resource.RLIMIT_FSIZE: file_bytes,
-            resource.RLIMIT_NOFILE: open_files,
-            resource.RLIMIT_MEMLOCK: 0,
-            resource.RLIMIT_MSGQUEUE: 0,
-        }
-    )
+    _set_limits({resource.RLIMIT_FSIZE: file_bytes, resource.RLIMIT_NOFILE: open_files})
 
 
 def data_in_use() -> int:

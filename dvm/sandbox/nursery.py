@@ -7,12 +7,12 @@ closes it, which kills it.
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +33,14 @@ _BOOT = (
     "    raise SystemExit(1)\n"
     "main(fd, parent)\n"
 )
+
+
+def _search_path() -> list[str]:
+    """Where the zygote finds our code and the engine's, which is looked for here but not loaded."""
+    found = importlib.util.find_spec("wasmtime")
+    if found is None or found.origin is None:
+        raise ZygoteGone("wasmtime is not installed")
+    return [str(Path(__file__).parents[2]), str(Path(found.origin).parents[1])]
 
 
 class ZygoteGone(Exception):
@@ -106,9 +114,8 @@ class Nursery:
         """Start the zygote. Takes some 50 ms until it says hello."""
         ours, theirs = wire.pair()
         ours.setblocking(False)
-        roots = [str(Path(__file__).parents[2]), *(path for path in sys.path if path.endswith("site-packages"))]
         self._process = subprocess.Popen(
-            [self._python, "-I", "-S", "-c", _BOOT, str(theirs.fileno()), str(os.getpid()), *roots],
+            [self._python, "-I", "-S", "-c", _BOOT, str(theirs.fileno()), str(os.getpid()), *_search_path()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

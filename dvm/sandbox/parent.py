@@ -150,9 +150,12 @@ class ZygoteSandbox:
             if isinstance(found, Compiled):
                 return self._without_run(found.outcome, found.text)
             try:
-                return await self._run(run, found)
+                report = await self._run(run, found)
             finally:
                 found.close()
+            if report.outcome is Outcome.SANDBOX_FAILURE and report.started_ns == 0:
+                library.forget(run.digest)
+            return report
         except ZygoteGone as error:
             return self._without_run(Outcome.SANDBOX_FAILURE, str(error))
         except TimeoutError:

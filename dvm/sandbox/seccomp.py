@@ -11,6 +11,7 @@ import ctypes
 import struct
 from enum import Enum
 from errno import EACCES, EBADFD, ENOSYS, ENOTTY, EPERM
+from functools import cache
 
 from dvm.sandbox import kernel
 
@@ -73,6 +74,15 @@ def allowed(machine: str, profile: Profile) -> tuple[str, ...]:
 
 def program(machine: str, profile: Profile, pid: int) -> bytes:
     """The filter as an array of `struct sock_filter`."""
+    before, after = _around_own_signals(machine, profile)
+    # A process may signal itself (that is how abort works) and nobody else.
+    own = [_op(_LD_WORD, _ARG0), _op(_JEQ, pid, 0, 1), _op(_RET, _ALLOW), _op(_RET, _KILL_PROCESS)]
+    return b"".join([before, *_when(kernel.SYSCALLS[machine]["tgkill"], *own), after])
+
+
+@cache
+def _around_own_signals(machine: str, profile: Profile) -> tuple[bytes, bytes]:
+    """The part of the filter that is the same for every process; worth making before the fork."""
     numbers = kernel.SYSCALLS[machine]
     forbidden = _PROT_EXEC if profile is Profile.RUN else _PROT_WRITE | _PROT_EXEC
     code = [_op(_LD_WORD, _ARCH), _op(_JEQ, kernel.AUDIT_ARCH[machine], 1, 0), _op(_RET, _KILL_PROCESS)]
@@ -86,15 +96,13 @@ def program(machine: str, profile: Profile, pid: int) -> bytes:
             _op(_RET, _ERRNO | EPERM),
             _op(_RET, _ALLOW),
         )
-    # A process may signal itself (that is how abort works) and nobody else.
-    own = [_op(_LD_WORD, _ARG0), _op(_JEQ, pid, 0, 1), _op(_RET, _ALLOW), _op(_RET, _KILL_PROCESS)]
-    code += _when(numbers["tgkill"], *own)
+    before, code = b"".join(code), []
     for name in allowed(machine, profile):
         if name not in ("mmap", "mprotect", "tgkill"):
             code += _when(numbers[name], _op(_RET, _ALLOW))
     for name, errno in REFUSED.items():
         code += _when(numbers[name], _op(_RET, _ERRNO | errno))
-    return b"".join([*code, _op(_RET, _KILL_PROCESS)])
+    return before, b"".join([*code, _op(_RET, _KILL_PROCESS)])
 
 
 class _SockFprog(ctypes.Structure):
