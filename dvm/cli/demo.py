@@ -110,8 +110,8 @@ async def _demo(args: argparse.Namespace) -> int:
         if not isinstance(verdict, verify.Equal):
             raise DemoFailed(f"the result could not be verified: {_why(verdict)}")
         tell()
-        told = "verified: output, exit and fuel are equal"
-        tell(f"{voice.paint(told, 'green', 'bold')} when the job is run again ({verdict.again.wall_ms} ms)")
+        told = showing.verified(verdict.receipt, verdict.again)
+        tell(f"{voice.paint(told, 'green', 'bold')} (in {verdict.again.wall_ms} ms)")
         if args.json:
             print_json(_as_json(standing, request, result, ready_ms, took_ms))
         if args.stay:

@@ -79,6 +79,14 @@ def receipt_lines(voice: Voice, receipt: Receipt) -> list[str]:
     return [f"{voice.paint(f'{name:11}', 'dim')}{value}" for name, value in rows]
 
 
+def verified(stated: Receipt, again: Receipt) -> str:
+    """The sentence for a second run that agreed."""
+    if stated.engine == again.engine:
+        return "verified: output, exit and fuel are equal when the job is run again"
+    here = f"{safe(stated.engine)} ran it there, {safe(again.engine)} here"
+    return f"verified: output and exit are equal when the job is run again; fuel is not compared ({here})"
+
+
 def log_lines(result: Result) -> list[str]:
     """What the component wrote to its standard error."""
     log = tags.first(result.event.tags, "log")

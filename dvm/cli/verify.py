@@ -22,6 +22,7 @@ from dvm.ports import Components
 from relayclient import tags
 from relayclient.errors import Invalid, InvalidEvent
 from relayclient.event import MAX_EVENT_BYTES, Event
+from relayclient.keys import npub
 from relayclient.strictjson import parse_json
 
 DESCRIPTION = "Run a result's job again in the same sandbox and compare output, exit and fuel with its receipt."
@@ -140,8 +141,8 @@ def _report(args: argparse.Namespace, result: Event, verdict: verify.Verdict) ->
             else:
                 for line in showing.receipt_lines(voice, receipt) if voice.live else ():
                     voice.say(line)
-                told = f"verified: output, exit and fuel are equal (again in {again.wall_ms} ms)"
-                voice.say(f"{voice.paint(told, 'green')}; signed by {showing.short(result.pubkey)}")
+                voice.say(f"{voice.paint(showing.verified(receipt, again), 'green')} (in {again.wall_ms} ms)")
+                voice.say(f"signed by {npub(result.pubkey)}")
             return 0
         case verify.Different(points=points):
             if args.json:

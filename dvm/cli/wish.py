@@ -17,7 +17,7 @@ FILE_MAX = 64 << 20
 STDIN_MAX = 64 << 10
 """More than fits into an event; read no further."""
 
-_HEX64 = re.compile(r"[0-9a-f]{64}")
+_HEX64 = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _ENV = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 
 
