@@ -14,6 +14,7 @@ test means (`OutOfTime`).
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -62,6 +63,8 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         # BaseEventLoop works on these two.
         self._ready: deque[asyncio.Handle] = deque() if seed is None else _ShuffledTasks(Random(f"order {seed}"))
         self._selector = _NoSelector(self)
+        numbers = itertools.count(1)
+        self.set_task_factory(lambda loop, coro, **options: _NumberedTask(next(numbers), coro, loop=loop, **options))
         self.set_exception_handler(lambda _loop, context: self.failures.append(context))
 
     def time(self) -> float:
@@ -119,6 +122,17 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
             if self._steps > self._max_steps:
                 self._steps = 0
                 raise Livelock(f"no end of work at {self._now:.3f} s: {_waiting(self)}")
+
+
+class _NumberedTask(asyncio.Task[Any]):
+    """Hashes by its number instead of its address: asyncio keeps tasks in sets, and a set's order is that of hashes."""
+
+    def __init__(self, number: int, coro: Coroutine[Any, Any, Any], **options: Any) -> None:
+        self._number = number
+        super().__init__(coro, **options)
+
+    def __hash__(self) -> int:
+        return self._number
 
 
 class _NoSelector:

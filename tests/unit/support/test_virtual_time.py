@@ -60,6 +60,35 @@ def test_a_seed_fixes_the_order_and_another_seed_is_another_order() -> None:
     assert run(shuffled()) == "abcdabcdabcdABCD"
 
 
+def test_tasks_in_a_set_are_in_the_order_of_their_creation() -> None:
+    """A task group cancels its tasks in the order of a set; by address that order would differ from run to run."""
+
+    async def main() -> list[int]:
+        log: list[int] = []
+
+        async def worker(number: int) -> None:
+            try:
+                await asyncio.sleep(10)
+            finally:
+                log.append(number)
+
+        async def fail() -> None:
+            await asyncio.sleep(1)
+            raise ZeroDivisionError
+
+        async def group_that_fails() -> None:
+            async with asyncio.TaskGroup() as group:
+                for number in range(20):
+                    group.create_task(worker(number))
+                group.create_task(fail())
+
+        with pytest.raises(ExceptionGroup):
+            await group_that_fails()
+        return log
+
+    assert run(main()) == list(range(20))
+
+
 def test_plain_callbacks_keep_their_order_under_any_seed() -> None:
     async def main() -> list[int]:
         loop = asyncio.get_running_loop()
