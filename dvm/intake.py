@@ -7,7 +7,7 @@ from collections import Counter
 
 from dvm.engine import Engine
 from jobs.request import NotOurs, parse_request
-from relayclient.news import CaughtUp, Dropped, EventSeen, News
+from relayclient.news import CaughtUp, EventSeen, News
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,5 @@ class Intake:
                     await self._engine.receive(event, read, relay)
             case CaughtUp(relay=relay, upto=upto):
                 await self._engine.move_cursor(relay, upto)
-            case Dropped(relay=relay, reason=reason):
-                self.passed_over[str(reason)] += 1
-                log.debug("dropped", extra={"action": "dropped", "relay": relay, "reason": str(reason)})
-            case _:
-                log.debug("news", extra={"action": "news", "news": type(news).__name__})
+            case _:  # comings and goings of relays: their state is asked of the pool
+                log.debug("news", extra={"action": "news", "news": type(news).__name__, "relay": news.relay})
