@@ -215,3 +215,23 @@ def test_ctrl_c_while_waiting_leaves_quietly(relay: str) -> None:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (130, b"")
+
+
+def test_what_keeps_a_node_from_starting_is_one_sentence(tmp_path: Path) -> None:
+    home = new_home(tmp_path / "home", "ws://127.0.0.1:1")
+    (home / "dvm.sqlite3").write_bytes(b"this is no database" * 100)
+    done = dvm("run", "--home", home, code=None)
+    assert done.code not in (0, 78)
+    assert done.err.splitlines()[-1].startswith("dvm: ")
+    assert "Traceback" not in done.err
+
+
+def test_doctor_says_what_is_missing(tmp_path: Path) -> None:
+    home = new_home(tmp_path / "home", "ws://127.0.0.1:1")
+    (home / "key.nsec").chmod(0o644)
+    done = dvm("doctor", "--home", home, "--json", code=1)
+    found = {check["name"]: check for check in json.loads(done.out)["checks"]}
+    assert found["sandbox"]["good"], found["sandbox"]
+    assert (found["python"]["good"], found["config"]["good"]) == (True, True)
+    assert "chmod 600" in found["key"]["detail"]
+    assert not found["relay"]["good"]
