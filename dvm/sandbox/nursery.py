@@ -76,6 +76,13 @@ class Worker:
         except ProcessLookupError:
             pass
 
+    def last_words(self) -> str:
+        """Why it gave up, if it had the time to say so."""
+        try:
+            return wire.RunDone.unpack(self.channel.recv(wire.REPORT_BYTES + 1)).detail
+        except (OSError, wire.Garbled):
+            return ""
+
     def close(self) -> None:
         """Kill it and let go of everything. Call once."""
         self.kill()

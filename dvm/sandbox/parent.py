@@ -183,19 +183,21 @@ class ZygoteSandbox:
 
     async def _hand_over(self, nursery: Nursery, message: bytes, fds: list[int]) -> Worker:
         """A worker that has the task. One that died in stock is passed over."""
+        why = "unknown"
         for _ in range(_DEAD_WORKERS_TRIED):
             async with asyncio.timeout(self._limits.start_s):
                 worker = await nursery.runner()
             try:
                 wire.send(worker.channel, message, fds)
             except OSError:
+                why = worker.last_words() or why
                 worker.close()
             except BaseException:
                 worker.close()
                 raise
             else:
                 return worker
-        raise ZygoteGone("workers die before they get their task")
+        raise ZygoteGone(f"workers die before they get their task: {why}")
 
     async def _watch(self, nursery: Nursery, run: Run, worker: Worker) -> RunReport:
         began = self._monotonic()

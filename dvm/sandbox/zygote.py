@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -55,6 +56,7 @@ class Zygote:
         self._world.define(self._linker)
         self._tools: child.Equipment | None = None
         self._data_bytes = lockdown.data_in_use()
+        self._most_fds = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
     def run(self, parent: int) -> None:
         """Confine, say hello, and serve orders until the daemon goes."""
@@ -141,7 +143,7 @@ class Zygote:
     def _enter_worker(self, channel: socket.socket, keep: tuple[int, ...]) -> socket.socket:
         """In the new worker: nothing stays open but the standard streams (all /dev/null), its channel, its pipes."""
         kept = sorted((channel.fileno(), *keep))
-        for low, high in zip([3, *(fd + 1 for fd in kept)], [*kept, 1 << 20], strict=True):
+        for low, high in zip([3, *(fd + 1 for fd in kept)], [*kept, self._most_fds], strict=True):
             os.closerange(low, high)
         self._control.detach()
         return channel
