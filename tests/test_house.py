@@ -27,9 +27,9 @@ REPOSITORY_ROOT = {
 }
 NODE_ROOT = {
     *("__init__.py", "py.typed", "ports.py", "engine.py", "intake.py", "scheduler.py", "performer.py", "outbox.py"),
-    *("config.py", "node.py", "supervise.py", "systemd.py", "log.py", "control.py", "client.py", "demo.py"),
+    *("config.py", "node.py", "supervise.py", "systemd.py", "log.py", "control.py", "demo.py"),
     *("answers.py", "batch.py", "blobs.py", "core.py", "home.py", "verify.py"),
-    *("cli", "components", "gate", "sandbox", "store"),
+    *("cli", "client", "components", "gate", "sandbox", "store"),
 }
 LINES_MAX = 400
 VAGUE = re.compile(r"^(utils?|helpers?|managers?|handlers?|base|misc|common)$")
