@@ -117,6 +117,7 @@ class Core:
         """Send again what is stored and not under way: relays that were away may be back."""
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
+            await self.engine.pulse()  # what was just settled is not to be found again
             for outgoing in await self._store.unsettled():
                 self.outbox.take(outgoing)
 

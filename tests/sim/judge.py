@@ -69,10 +69,7 @@ def purpose_of(kind: int, tags: Sequence[Sequence[str]]) -> str:
 
 
 def settled_means_held(database: Database, own: Sequence[Relay]) -> list[str]:
-    """Promise 4; the own relays here never refuse for good, and no run is as long as the outbox's patience.
-
-    That work goes on is said once and may be missed.
-    """
+    """Promise 4; no run is as long as the outbox's patience. That work goes on is said once and may be missed."""
     if not database.committed("SELECT 1 FROM sqlite_schema WHERE name = 'outbox'"):
         return []
     settled = database.committed(
@@ -83,7 +80,7 @@ def settled_means_held(database: Database, own: Sequence[Relay]) -> list[str]:
         f"the {purpose} {event[:12]} is settled, and {relay.url} does not have it"
         for event, purpose in settled
         for relay in own
-        if event not in relay.events
+        if event not in relay.events and event not in relay.refused
     ]
 
 
@@ -117,7 +114,7 @@ def final(evidence: Evidence) -> list[str]:
     """Every broken promise."""
     with closing(sqlite3.connect(evidence.path)) as db:
         db.row_factory = sqlite3.Row
-        return [*_answers(evidence), *_ended(evidence, db), *_stories(db), *_runs(evidence, db), *_cost(evidence)]
+        return [*_answers(evidence, db), *_ended(evidence, db), *_stories(db), *_runs(evidence, db), *_cost(evidence)]
 
 
 def totals(book: Book, path: Path) -> Counter[str]:
@@ -130,7 +127,9 @@ def totals(book: Book, path: Path) -> Counter[str]:
     return Counter({"known": jobs, "accepted": accepted, "done": done, "runs": len(book.runs), "re-runs": again})
 
 
-def _answers(evidence: Evidence) -> Iterator[str]:
+def _answers(evidence: Evidence, db: sqlite3.Connection) -> Iterator[str]:
+    query = "SELECT lower(hex(job)), lower(hex(event_id)) FROM outbox WHERE purpose <> 'processing'"
+    ends_by_request = dict(db.execute(query).fetchall())
     ours = {asking.event.id: asking for asking in evidence.asked if asking.answered}
     for relay in evidence.relays:
         given: defaultdict[str, list[Event]] = defaultdict(list)
@@ -142,7 +141,8 @@ def _answers(evidence: Evidence) -> Iterator[str]:
         for request, asking in ours.items():
             purposes = Counter(purpose_of(event.kind, event.tags) for event in given[request])
             ends = purposes["result"] + purposes["error"]
-            if ends > 1 or purposes["processing"] > 1 or (ends == 0 and relay in evidence.own):
+            missing = ends == 0 and relay in evidence.own and ends_by_request.get(request) not in relay.refused
+            if ends > 1 or purposes["processing"] > 1 or missing:
                 yield f"{relay.url} holds {dict(purposes)} for the {asking.what} request {request[:12]}"
             if asking.what == "malformed" and purposes["result"]:
                 yield f"the malformed request {request[:12]} got a result"
@@ -150,14 +150,25 @@ def _answers(evidence: Evidence) -> Iterator[str]:
 
 def _ended(evidence: Evidence, db: sqlite3.Connection) -> Iterator[str]:
     known = {row["id"].hex(): row for row in db.execute("SELECT * FROM jobs")}
+    held, held_anywhere = _results(evidence, evidence.own), _results(evidence, evidence.relays)
     for asking in evidence.asked:
         if asking.answered != (asking.event.id in known):
             yield f"the {asking.what} request {asking.event.id[:12]} is {'not ' if asking.answered else ''}in the store"
     for job, row in known.items():
+        if job in held and row["state"] != "done":
+            yield f"job {job[:12]} is {row['state']}, and a relay has its result"
+        if row["state"] == "done" and job not in held_anywhere:
+            yield f"job {job[:12]} is done, and no relay has its result"
         if row["state"] in LIVE or row["ended_at"] is None:
             yield f"job {job[:12]} is still {row['state']}"
     for (event,) in db.execute("SELECT lower(hex(event_id)) FROM outbox WHERE settled_at IS NULL"):
         yield f"answer {event[:12]} still waits to be sent"
+
+
+def _results(evidence: Evidence, relays: list[Relay]) -> set[str]:
+    """The requests to which one of these relays holds a result."""
+    events = [event for relay in relays for event in relay.events.values()]
+    return {about(event.tags) for event in events if (event.pubkey, event.kind) == (evidence.node, 6850)}
 
 
 def _stories(db: sqlite3.Connection) -> Iterator[str]:

@@ -8,7 +8,6 @@ cancelled until none is left, so that whatever their `finally` blocks do, they d
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
@@ -33,25 +32,12 @@ class Immortal(AssertionError):
     """A task of the node does not end when it is cancelled."""
 
 
-class _NumberedTask(asyncio.Task[Any]):
-    """A task whose place in a set does not depend on its address, so that sets of tasks are walked alike every time."""
-
-    _numbers = itertools.count()
-
-    def __init__(self, *args: Any, **more: Any) -> None:
-        self._number = next(self._numbers)
-        super().__init__(*args, **more)
-
-    def __hash__(self) -> int:
-        return self._number
-
-
-def number_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    """Make the loop number its tasks from 0 on, and enter each into the book of the life that started it."""
-    numbered = type("Task", (_NumberedTask,), {"_numbers": itertools.count()})
+def book_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Make the loop enter each task into the book of the life that started it."""
+    make: Any = loop.get_task_factory()
 
     def factory(loop: asyncio.AbstractEventLoop, work: Any, **more: Any) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = numbered(work, loop=loop, **more)
+        task: asyncio.Task[Any] = make(loop, work, **more)
         life = _current.get()
         if life is not None:
             life.tasks.append(task)

@@ -1,9 +1,9 @@
 """A relay that keeps what it accepts and misbehaves in everything else, and the wire between it and the node.
 
-What a relay here may do wrong, others do: answer late, twice or never, lose an OK, refuse for a while, forget to pass
-a new event on, cut results, send rubbish, end subscriptions, hang up, fall silent, be away for minutes. What it never
-does is lose an event that it said OK to. A silence and a forgotten event end with the connection within `STALL_S`, as
-they do where pings are sent.
+What a relay here may do wrong, others do: answer late, twice or never, lose an OK, refuse for a while or for good,
+forget to pass a new event on, cut results, send rubbish, end subscriptions, hang up, fall silent, be away for
+minutes. What it never does is lose an event that it said OK to. A silence and a forgotten event end with the
+connection within `STALL_S`, as they do where pings are sent.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ class Temper:
     lost_ok: float = 0.0
     busy: float = 0.0
     """OK false, for now."""
+    refuses: float = 0.0
+    """OK false, for good."""
     forgetful: float = 0.0
     """A new event is not passed on; the connection then ends soon."""
     breaks_off: float = 0.0
@@ -82,6 +84,7 @@ def temper(rng: Random) -> Temper:
         twice=often(0.5),
         lost_ok=often(0.5),
         busy=often(0.5),
+        refuses=rng.choice((0.0, 0.0, 0.0, 0.2)),
         forgetful=often(0.3),
         breaks_off=often(0.3),
         ends_subscription=often(0.3),
@@ -102,6 +105,8 @@ class Relay:
         self.away = False
         self.events: dict[str, Event] = {}
         """What was accepted, in this order."""
+        self.refused: set[str] = set()
+        """What was refused for good."""
         self.rng = rng
         self._trace = trace
         self._wires: list[Wire] = []
@@ -194,6 +199,10 @@ class Relay:
             wire.say(["OK", event.id, False, text], held=self.chance(self.temper.overtaken))
             return
         known = event.id in self.events
+        if event.id in self.refused or (not known and self.chance(self.temper.refuses)):
+            self.refused.add(event.id)  # it keeps its word
+            wire.say(["OK", event.id, False, "blocked: not this one"])
+            return
         self.events.setdefault(event.id, event)
         if not known:
             self._pass_on(event)

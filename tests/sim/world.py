@@ -17,7 +17,7 @@ from relayclient.errors import ConnectFailed
 from tests.sim import judge
 from tests.sim.customers import Asking, Customers, Publication, key
 from tests.sim.database import Database
-from tests.sim.life import POINTS, Doom, Life, number_tasks
+from tests.sim.life import POINTS, Doom, Life, book_tasks
 from tests.sim.node import Surroundings, serve, settings
 from tests.sim.relay import Relay, temper
 from tests.sim.rooms import Book, Components, Sandbox
@@ -49,7 +49,7 @@ def run(seed: int, *, echo: bool = False) -> Report:
     """Everything that follows from a seed; the same every time, in every process."""
     loop = VirtualTimeLoop(seed, max_virtual_s=200_000.0, max_steps=100_000)
     loop.set_debug(False)  # it would cost more than the run
-    number_tasks(loop)
+    book_tasks(loop)
     memory = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(prefix="dvm-sim-", dir=memory if memory.is_dir() else None))
     story = _Run(seed, folder, echo=echo)

@@ -47,6 +47,7 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
 
     _scheduled: list[asyncio.TimerHandle]
     """BaseEventLoop's heap of timers."""
+    _clock_resolution: float
 
     def __init__(
         self, seed: int | None = None, *, max_virtual_s: float = MAX_VIRTUAL_S, max_steps: int = MAX_STEPS
@@ -118,6 +119,10 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
                 self._max_virtual_s = self._now + CLEANUP_S
                 raise OutOfTime(f"{self._now:.0f} virtual seconds: {_waiting(self)}")
         else:
+            # BaseEventLoop fires timers that lie less than the clock's resolution ahead. Somebody who finds them early
+            # and waits again would do so for ever, were it not time by then.
+            if self._scheduled and self._now < self._scheduled[0].when() < self._now + self._clock_resolution:
+                self._now = self._scheduled[0].when()
             self._steps += 1
             if self._steps > self._max_steps:
                 self._steps = 0

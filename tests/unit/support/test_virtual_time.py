@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import threading
 from collections.abc import Callable
 
@@ -87,6 +88,18 @@ def test_tasks_in_a_set_are_in_the_order_of_their_creation() -> None:
         return log
 
     assert run(main()) == list(range(20))
+
+
+def test_a_timer_a_rounding_error_ahead_is_reached() -> None:
+    async def main() -> int:
+        await asyncio.sleep(10)
+        goal, waits = math.nextafter(asyncio.get_running_loop().time(), math.inf), 0
+        while asyncio.get_running_loop().time() < goal:
+            await asyncio.sleep(goal - asyncio.get_running_loop().time())
+            waits += 1
+        return waits
+
+    assert run(main()) == 1
 
 
 def test_plain_callbacks_keep_their_order_under_any_seed() -> None:
