@@ -17,7 +17,7 @@ from wasmtime import Engine, ExitTrap, Store, StoreContext, WasiConfig, Wasmtime
 from wasmtime import _ffi as ffi
 from wasmtime.component import Component, ExportIndex, Func, Instance, Linker, ResultType, Variant
 
-from dvm.sandbox import limits, lockdown, memfd, verdict, wire
+from dvm.sandbox import limits, lockdown, memfd, verdict, warm, wire
 from dvm.sandbox.linear import LinearMemories
 from dvm.sandbox.seccomp import Profile
 from dvm.sandbox.wire import RunDone, Task
@@ -31,6 +31,21 @@ _WARM_FUEL = 1_000_000
 _WARM_MEMORY_BYTES = 8 << 20
 _UNLIMITED = 1 << 62
 
+_REHEARSAL = Task(
+    run=warm.RUN,
+    args=[""],
+    env=[("", "")],
+    fuel=_WARM_FUEL,
+    memory_bytes=_WARM_MEMORY_BYTES,
+    artefact_bytes=0,
+    cpu_s=1,
+    clock=0,
+    seed=bytes(32).hex(),
+    tables=0,
+    table_elements=0,
+    table_bytes=0,
+).pack()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Equipment:
@@ -43,7 +58,8 @@ class Equipment:
     memories: LinearMemories
     world: World
     warm: Component
-    warm_run: str
+    """Our own component, and open as a file, for the rehearsal."""
+    warm_fd: int
     data_bytes: int
     """Private memory that a worker has from the start."""
 
@@ -57,7 +73,8 @@ def serve(tools: Equipment, parent: int, channel: socket.socket, stdout: int, st
     status = 1
     try:
         lockdown.confine_worker(parent, file_bytes=0, open_files=limits.OPEN_FILES)
-        _warm_up(tools)
+        _start_waiting_thread(tools)
+        _rehearse(tools)
         wasi = WasiConfig()
         wasi.stdout_file = f"/proc/self/fd/{stdout}"
         wasi.stderr_file = f"/proc/self/fd/{stderr}"
@@ -86,8 +103,8 @@ def _done(outcome: Outcome, *, detail: str = "", exit_code: int = 0) -> RunDone:
     )
 
 
-def _warm_up(tools: Equipment) -> None:
-    """Run our own component once: the engine's WASI library starts its one thread now, while it still can.
+def _start_waiting_thread(tools: Equipment) -> None:
+    """Let our own component wait: the engine's WASI library starts its one thread now, while it still can.
 
     With WASI's own clock, which does move; guests get the linker of `world`.
     """
@@ -95,8 +112,24 @@ def _warm_up(tools: Equipment) -> None:
     store.set_fuel(_WARM_FUEL)
     store.set_wasi(WasiConfig())
     tools.memories.open(_WARM_MEMORY_BYTES)
-    _command(tools.plain_linker.instantiate(store, tools.warm), store, tools.warm_run)(store)
+    _command(tools.plain_linker.instantiate(store, tools.warm), store, warm.WAIT)(store)
     store.close()
+
+
+def _rehearse(tools: Equipment) -> None:
+    """Do once, with our own component, all that a task takes, except the locks.
+
+    Memory that a forked process touches for the first time costs it a fault each; these faults are most of the time
+    from a task to its first instruction, and after this they are behind us.
+    """
+    task = Task.unpack(_REHEARSAL)
+    store = _store(tools, task, b"", WasiConfig())
+    component = _load(tools, task, tools.warm_fd)
+    os.close(tools.warm_fd)
+    done = _perform(tools, task, store, component)
+    store.close()
+    if RunDone.unpack(done.pack()).outcome is not Outcome.FINISHED:
+        raise RuntimeError(f"the rehearsal failed: {done.detail}")
 
 
 def export_index(instance: Instance, store: Store | StoreContext, interface: str, function: str) -> ExportIndex:
@@ -125,12 +158,20 @@ def _run(tools: Equipment, task: Task, fds: list[int], wasi: WasiConfig) -> RunD
         cpu_seconds=task.cpu_s,
     )
     store = _store(tools, task, memfd.content(stdin), wasi)
-    component = Component.deserialize_file(tools.engine, f"/proc/self/fd/{artefact}")
+    component = _load(tools, task, artefact)
     for fd in fds:
         os.close(fd)
+    lockdown.lock(Profile.RUN)
+    return _perform(tools, task, store, component)
+
+
+def _load(tools: Equipment, task: Task, artefact: int) -> Component:
     tools.world.begin(task.clock, bytes.fromhex(task.seed))
     tools.memories.open(max(0, task.memory_bytes - task.table_bytes))
-    lockdown.lock(Profile.RUN)
+    return Component.deserialize_file(tools.engine, f"/proc/self/fd/{artefact}")
+
+
+def _perform(tools: Equipment, task: Task, store: Store, component: Component) -> RunDone:
     started = time.monotonic_ns()
     outcome, exit_code, detail = _call(tools, store, component, task.run)
     ended = time.monotonic_ns()

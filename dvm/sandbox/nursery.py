@@ -23,6 +23,7 @@ from dvm.sandbox import wire
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
 _STATUSES_KEPT = 256
+_REFILL_AFTER_S = 0.005
 _BOOT = (
     "import sys; fd, parent, paths = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]; sys.path[:0] = paths\n"
     "try:\n"
@@ -113,6 +114,7 @@ class Nursery:
         self._status_waiters: dict[int, asyncio.Future[int]] = {}
         self._pause_s = _FIRST_PAUSE_S
         self._restart: asyncio.TimerHandle | None = None
+        self._refill: asyncio.TimerHandle | None = None
         self._closed = False
 
     # Life
@@ -150,6 +152,8 @@ class Nursery:
         self._closed = True
         if self._restart is not None:
             self._restart.cancel()
+        if self._refill is not None:
+            self._refill.cancel()
         self._drop("the sandbox is closed")
         if self._warm_fd >= 0:
             os.close(self._warm_fd)
@@ -194,7 +198,7 @@ class Nursery:
         """A confined worker for one run. Waits while there is none; raises `ZygoteGone`."""
         while self._stock:
             worker = self._stock.popleft()
-            self._fill()
+            self._fill_soon()
             return worker
         return await self._wait_for(wire.RUNNER)
 
@@ -220,8 +224,16 @@ class Nursery:
                 waiter.result().close()
             raise
 
+    def _fill_soon(self) -> None:
+        """Make up for a worker that was taken, but let its task begin before its successor takes processor time."""
+        if self._refill is None:
+            self._refill = self._loop.call_later(_REFILL_AFTER_S, self._fill)
+
     def _fill(self) -> None:
         """Order as many runners as are wanted and not yet on their way."""
+        if self._refill is not None:
+            self._refill.cancel()
+            self._refill = None
         if not self._equipped:
             return
         wanted = self._spares + len(self._waiting[wire.RUNNER]) - len(self._stock) - self._ordered

@@ -108,7 +108,7 @@ class Zygote:
             memories=self._memories,
             world=self._world,
             warm=component,
-            warm_run=warm.WAIT,
+            warm_fd=os.dup(artefact),
             data_bytes=self._data_bytes,
         )
         gc.freeze()
@@ -129,7 +129,7 @@ class Zygote:
         err_r, err_w = os.pipe()
         pid = os.fork()
         if pid == 0:
-            channel = self._enter_worker(theirs, (out_w, err_w))
+            channel = self._enter_worker(theirs, (out_w, err_w, self._tools.warm_fd))
             child.serve(self._tools, self._pid, channel, out_w, err_w)
         self._introduce(wire.RUNNER, pid, [ours.detach(), out_r, err_r], [theirs.detach(), out_w, err_w])
 
