@@ -108,6 +108,8 @@ class Evidence:
     interruptions: int
     slots: int
     counts: Counter[str]
+    minutes: float
+    """Virtual ones, of the whole run."""
 
 
 def final(evidence: Evidence) -> list[str]:
@@ -202,7 +204,15 @@ def _runs(evidence: Evidence, db: sqlite3.Connection) -> Iterator[str]:
             yield f"{row['id'][:12]} has a result and was never run"
 
 
+READS_PER_START = 8
+"""Settings, live jobs, unsent answers, cursors."""
+
+
 def _cost(evidence: Evidence) -> Iterator[str]:
+    counts = evidence.counts
+    allowed = counts["heard"] + READS_PER_START * counts["starts"] + evidence.minutes  # one sweep a minute
+    if counts["read"] > allowed:
+        yield f"the database was read {counts['read']} times; what came in explains {allowed:.0f}"
     runs = [job for _, job, _ in evidence.book.runs]
     again, most = len(runs) - len(set(runs)), evidence.slots * evidence.interruptions
     if again > most:

@@ -72,7 +72,8 @@ class Life:
         """Done when the life crashed or its main task ended."""
         self.on_crash: list[Callable[[], None]] = []
         self._trace = trace
-        self._passed: Counter[str] = Counter()
+        self.passed: Counter[str] = Counter()
+        """How often each failpoint was passed."""
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Begin: everything that `work` starts belongs to this life."""
@@ -89,9 +90,9 @@ class Life:
     def point(self, name: str) -> bool:
         """Pass a failpoint; True when the life is dead, and nothing may be done any more."""
         if not self.dead:
-            self._passed[name] += 1
+            self.passed[name] += 1
             doom = self.doom
-            if doom is not None and (doom.point, doom.count) == (name, self._passed[name]):
+            if doom is not None and (doom.point, doom.count) == (name, self.passed[name]):
                 (self.stop.set if doom.gently else partial(self.crash, name))()
         return self.dead
 

@@ -41,7 +41,7 @@ class Report:
     """Broken promises; empty when all is well."""
     hours: float
     counts: Counter[str] = field(default_factory=Counter)
-    """Requests, jobs, runs, re-runs, crashes, clean stops, frames, database calls by kind."""
+    """Requests, jobs, runs, re-runs, crashes, clean stops, statements by kind."""
     crashed_at: Counter[str] = field(default_factory=Counter)
 
 
@@ -125,6 +125,7 @@ class _Run:
             interruptions=self.counts["crashes"] + self.counts["clean stops"],
             slots=self.settings.slots,
             counts=self.counts,
+            minutes=asyncio.get_running_loop().time() / 60,
         )
 
     # Trouble
@@ -198,6 +199,8 @@ class _Run:
         task = life.start(serve(self.settings, around, life.stop))
         timers = self._timers(life)
         await life.over
+        self.counts["starts"] += 1
+        self.counts["heard"] += life.passed["request:heard"]
         for timer in timers:
             timer.cancel()
         if life.dead:
