@@ -18,6 +18,7 @@ from dvm.client import (
     Network,
     NoAnswer,
     Progress,
+    Published,
     Result,
     Unsent,
     Wish,
@@ -87,12 +88,21 @@ async def nodes(relay: str) -> AsyncIterator[Customer]:
 async def exchange(
     relay: str, request: JobRequest, to: SecretKey | None, *said: Event, wait_s: float = 20
 ) -> tuple[Answer, list[Happening]]:
-    """Everything is said before the request is published: order is what the relay stored."""
+    """What the nodes say comes live and in this order: stored events have no order that a relay must keep."""
     heard: list[Happening] = []
-    async with nodes(relay) as connection:
-        for event in said:
-            await connection.publish(event)
-        answer = await submit(request, to.public if to else None, network(relay), wait_s=wait_s, tell=heard.append)
+
+    async with nodes(relay) as connection, asyncio.TaskGroup() as group:
+
+        async def speak() -> None:
+            for event in said:
+                await connection.publish(event)
+
+        def tell(what: Happening) -> None:
+            heard.append(what)
+            if isinstance(what, Published):
+                group.create_task(speak())
+
+        answer = await submit(request, to.public if to else None, network(relay), wait_s=wait_s, tell=tell)
     return answer, heard
 
 
