@@ -15,7 +15,30 @@ from jobs.grant import Grant
 from jobs.outcome import Outcome, RunReport, Usage
 
 _CPU_SLACK_S = 2
+_SEED_BYTES = 32
+_LATEST = 1 << 33
+"""Seconds; in nanoseconds such a clock still fits the guest's 64 bits."""
+_TEXT_BYTES, _TEXTS = 64 * 1024, 1024
+"""Of arguments and environment together; less than a message may hold."""
 _NANOSECONDS_PER_MS = 1_000_000
+
+
+def unfit(run: Run) -> str | None:
+    """Why no guest can be told this, or None. Whoever made the run should have refused it."""
+    if len(run.stdin) > run.grant.input_bytes:
+        return f"standard input is longer than the {run.grant.input_bytes} bytes granted"
+    if len(run.seed) != _SEED_BYTES or not 0 <= run.clock < _LATEST:
+        return "the seed or the clock is out of range"
+    texts = (*run.args, *(text for pair in run.env for text in pair))
+    try:
+        size = sum(len(text.encode()) for text in texts)
+    except UnicodeEncodeError:
+        return "an argument or variable is not Unicode text"
+    if size > _TEXT_BYTES or len(texts) > _TEXTS:
+        return f"arguments and environment are longer than {_TEXT_BYTES} bytes or more than {_TEXTS}"
+    if any("\0" in text for text in texts):
+        return "an argument or variable holds a NUL character"
+    return None
 
 
 def task_of(run: Run, artefact: Artefact) -> Task:

@@ -144,18 +144,18 @@ class ZygoteSandbox:
         library = self._library
         if library is None:
             return self._without_run(Outcome.SANDBOX_FAILURE, "the sandbox is closed")
+        problem = account.unfit(run)
+        if problem is not None:
+            return self._without_run(Outcome.SANDBOX_FAILURE, problem)
         try:
             async with asyncio.timeout(self._limits.start_s + self._limits.compile_wall_s):
                 found = await library.get(run.digest, run.component)
             if isinstance(found, Compiled):
                 return self._without_run(found.outcome, found.text)
             try:
-                report = await self._run(run, found)
+                return await self._run(run, found)
             finally:
                 found.close()
-            if report.outcome is Outcome.SANDBOX_FAILURE and report.started_ns == 0:
-                library.forget(run.digest)
-            return report
         except ZygoteGone as error:
             return self._without_run(Outcome.SANDBOX_FAILURE, str(error))
         except TimeoutError:
@@ -168,11 +168,9 @@ class ZygoteSandbox:
         nursery = self._nursery
         if nursery is None:
             return self._without_run(Outcome.SANDBOX_FAILURE, "the sandbox is closed")
+        message = account.task_of(run, artefact).pack()
         stdin = memfd.sealed("stdin", [run.stdin])
         try:
-            message = account.task_of(run, artefact).pack()
-            if len(message) > wire.MESSAGE_BYTES or len(run.stdin) > run.grant.input_bytes:
-                return self._without_run(Outcome.SANDBOX_FAILURE, "arguments or input are larger than was granted")
             worker = await self._hand_over(nursery, message, [artefact.fd, stdin])
         finally:
             os.close(stdin)
@@ -215,6 +213,8 @@ class ZygoteSandbox:
         status = None
         if watched.end is End.DIED:
             status = await nursery.status_of(worker.pid, within_s=_STATUS_WITHIN_S)
-        elif watched.end is End.REPORTED:
+        elif watched.done is not None and watched.done.outcome is not Outcome.SANDBOX_FAILURE:
             nursery.prosper()
+        elif watched.done is not None and self._library is not None:
+            self._library.forget(run.digest)  # the worker could not even load it, perhaps: code for another processor
         return account.report_of(watched, run.grant, status, self._hello.engine, wall_ms)

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from jobs.outcome import Outcome
 
 MESSAGE_BYTES = 160 * 1024
-"""Of the largest message; well below what a socket buffer holds by default."""
+"""Of the largest message; less than what a socket buffer holds by default."""
 
 # The first byte of a message on the zygote's socket says what it is.
 HELLO, FATAL, RUNNER, COMPILER, ENDED = b"H", b"F", b"R", b"C", b"X"
@@ -81,11 +81,18 @@ class Task:
     table_bytes: int
 
     def pack(self) -> bytes:
-        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":")).encode()
+        """One line of numbers, then the texts as they are, so that escapes do not swell them. They hold no NUL."""
+        head = asdict(self) | {"args": len(self.args), "env": len(self.env)}
+        texts = [*self.args, *(text for pair in self.env for text in pair)]
+        return json.dumps(head, separators=(",", ":")).encode() + b"\n" + "\0".join(texts).encode()
 
     @classmethod
     def unpack(cls, message: bytes) -> Task:
-        return cls(**json.loads(message))
+        line, _, rest = message.partition(b"\n")
+        head, texts = json.loads(line), rest.decode().split("\0")
+        args, env = texts[: head["args"]], texts[head["args"] :]
+        pairs = [(env[2 * i], env[2 * i + 1]) for i in range(head["env"])]
+        return cls(**head | {"args": args, "env": pairs})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

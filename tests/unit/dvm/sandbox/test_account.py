@@ -4,21 +4,73 @@ from __future__ import annotations
 
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from dvm.sandbox import account
+from dvm.ports import Run
+from dvm.sandbox import account, wire
+from dvm.sandbox.artefacts import About, Artefact
 from dvm.sandbox.limits import table_limits
 from dvm.sandbox.shape import Shape
 from dvm.sandbox.watch import End, Watched
-from dvm.sandbox.wire import RunDone
+from dvm.sandbox.wire import RunDone, Task
 from jobs.grant import Grant
 from jobs.outcome import Outcome, RunReport
+from jobs.request import JobId
 
 GRANT = Grant(fuel=100, memory_bytes=1 << 20, wall_ms=50, input_bytes=1, output_bytes=10, log_bytes=1)
 DONE = RunDone(
     outcome=Outcome.FINISHED, exit_code=0, fuel=7, memory_bytes=65536, started_ns=10, ended_ns=2_000_010, detail=""
 )
+
+
+RUN = Run(
+    job=JobId("00" * 32),
+    attempt=1,
+    component=Path("c"),
+    digest="00" * 32,
+    args=("a", "ü"),
+    env=(("K", ""),),
+    stdin=b"i",
+    grant=GRANT,
+    clock=1_700_000_000,
+    seed=bytes(32),
+)
+
+
+def test_fit() -> None:
+    assert account.unfit(RUN) is None
+    assert account.unfit(replace(RUN, args=("x" * 65_534,), env=())) is None
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        (replace(RUN, stdin=b"ii"), "standard input"),
+        (replace(RUN, seed=b"short"), "seed"),
+        (replace(RUN, clock=-1), "clock"),
+        (replace(RUN, clock=1 << 33), "clock"),
+        (replace(RUN, args=("a\0b",)), "NUL"),
+        (replace(RUN, env=(("K\0", "v"),)), "NUL"),
+        (replace(RUN, args=("\udc80",)), "Unicode"),
+        (replace(RUN, args=("x" * 65_537,)), "longer"),
+        (replace(RUN, args=("",) * 1_025), "more than"),
+    ],
+)
+def test_unfit(run: Run, words: str) -> None:
+    assert words in (account.unfit(run) or "")
+
+
+@pytest.mark.parametrize("char", ["\x01", '"', "\\", "\x7f", "\u2028", "ü"])
+def test_what_is_fit_fits_into_a_message(char: str) -> None:
+    many = char * (65_536 // len(char.encode()))
+    artefact = Artefact(
+        -1, 1, About(run="r", tables=0, fixed_table_elements=0, largest_fixed_table=0, growable_tables=0)
+    )
+    message = account.task_of(replace(RUN, args=(many,), env=()), artefact).pack()
+    assert Task.unpack(message).args == [many]
+    assert len(message) <= wire.MESSAGE_BYTES
 
 
 def report(end: End, done: RunDone | None = None, status: int | None = None) -> RunReport:

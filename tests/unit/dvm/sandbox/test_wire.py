@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,7 +69,8 @@ def test_task() -> None:
         table_elements=7,
         table_bytes=8,
     )
-    unpacked = Task.unpack(task.pack())
-    assert unpacked.args == task.args
-    assert [tuple(pair) for pair in unpacked.env] == task.env
-    assert unpacked.table_bytes == 8
+    assert Task.unpack(task.pack()) == task
+    for args in ([], [""], ["", ""]):
+        for env in ([], [("", "")], [("A", ""), ("B", "\n")]):
+            other = replace(task, args=args, env=env)
+            assert Task.unpack(other.pack()) == other
