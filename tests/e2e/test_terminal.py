@@ -84,7 +84,7 @@ def test_init_asks_and_makes_what_was_answered(tmp_path: Path) -> None:
 
 
 def test_init_takes_no_for_an_answer(tmp_path: Path) -> None:
-    words = [DVM, "init", "--home", tmp_path / "home", "--relay", "wss://a.example"]
+    words: list[str | Path] = [DVM, "init", "--home", tmp_path / "home", "--relay", "wss://a.example"]
     code, seen = on_terminal(words, environment(TERM="xterm"), typed=[("[Y/n]", "n\n")])
     assert code == 1
     assert "nothing was changed" in seen

@@ -141,9 +141,11 @@ def test_when_all_were_asked_another_node_may_still_do_it(relay: str) -> None:
 
             await connection.publish(error(request, A))
             async with asyncio.TaskGroup() as group:
-                return await submit(
-                    request, None, network(relay), wait_s=20, tell=lambda what: group.create_task(later(what)) and None
-                )
+
+                def tell(what: Happening) -> None:
+                    group.create_task(later(what))
+
+                return await submit(request, None, network(relay), wait_s=20, tell=tell)
 
     assert isinstance(asyncio.run(test()), Result)
 

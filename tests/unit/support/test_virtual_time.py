@@ -99,7 +99,7 @@ def test_a_timer_a_rounding_error_ahead_is_reached() -> None:
         goal, waits = math.nextafter(time(), math.inf), 0
 
         async def busy() -> None:
-            while time() < goal:  # noqa: ASYNC110
+            while time() < goal:
                 await asyncio.sleep(0)
 
         async with asyncio.TaskGroup() as group:
