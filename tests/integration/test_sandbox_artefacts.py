@@ -182,6 +182,20 @@ def test_two_writers_and_a_reader(tmp_path: Path) -> None:
     assert content_of(open_store(folder).load(DIGEST)) in (b"a" * 5000, b"b" * 70)
 
 
+def test_code_that_cannot_be_loaded_is_forgotten(tmp_path: Path) -> None:
+    """Compiled for a processor that this one is not, say: genuine, and yet of no use."""
+
+    async def act(bench: Bench) -> None:
+        component = guest("hello")
+        with monkeypatch.context() as patch:
+            patch.setattr(ArtefactStore, "load", lambda *_: artefact(b"no code at all"))
+            assert (await bench.run(component)).outcome is Outcome.SANDBOX_FAILURE
+        assert (await bench.run(component)).output == b"hello\n"
+
+    monkeypatch = pytest.MonkeyPatch()
+    with_sandbox(tmp_path, act)
+
+
 def test_an_altered_artefact_is_compiled_anew_and_never_run(tmp_path: Path) -> None:
     async def first(bench: Bench) -> None:
         assert (await bench.run(guest("hello"))).output == b"hello\n"

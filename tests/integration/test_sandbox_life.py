@@ -65,6 +65,21 @@ async def until(condition: object, *, tries: int = 500) -> None:
     raise AssertionError("it never came true")
 
 
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+async def settle() -> None:
+    """Wait until two workers are in stock, and the daemon holds all it gets of them."""
+    seen: list[int] = []
+
+    def settled() -> bool:
+        seen.append(open_files() if len(descendants(os.getpid())) == 3 else -1)
+        return len(seen) > 10 and seen[-1] > 0 and len(set(seen[-10:])) == 1
+
+    await until(settled)
+
+
 def burning() -> list[int]:
     """Workers that have used more than 50 ms of processor time: those with a guest that spins."""
     tick = os.sysconf("SC_CLK_TCK")
@@ -199,16 +214,16 @@ def test_two_hundred_runs_leave_nothing_behind(folder: Path) -> None:
     async def act(bench: Bench) -> None:
         for _ in range(20):
             await bench.run(guest("hello"))
-        await until(lambda: len(workers()) == 2)
+        await settle()
         (zygote,) = zygotes()
-        fds, zygote_fds = len(os.listdir("/proc/self/fd")), len(os.listdir(f"/proc/{zygote}/fd"))
+        fds, zygote_fds = open_files(), len(os.listdir(f"/proc/{zygote}/fd"))
         memory, zygote_memory = resident("self"), resident(zygote)
         for _ in range(200):
             assert (await bench.run(guest("hello"))).output == b"hello\n"
-        await until(lambda: len(descendants(os.getpid())) == 3)
+        await settle()
         assert zygotes() == [zygote]
-        await until(lambda: len(os.listdir(f"/proc/{zygote}/fd")) <= zygote_fds)
-        assert len(os.listdir("/proc/self/fd")) <= fds
+        assert len(os.listdir(f"/proc/{zygote}/fd")) == zygote_fds
+        assert open_files() == fds
         assert resident("self") - memory < 4 << 20
         assert resident(zygote) - zygote_memory < 2 << 20
 
@@ -238,8 +253,8 @@ def test_many_at_once_do_not_mix(folder: Path) -> None:
 def test_cancellation_at_any_moment_leaves_nothing_behind(folder: Path) -> None:
     async def act(bench: Bench) -> None:
         await bench.run(guest("hello"))
-        await until(lambda: len(workers()) == 2)
-        fds = len(os.listdir("/proc/self/fd"))
+        await settle()
+        fds = open_files()
         for turns in range(40):
             task = asyncio.create_task(bench.run(guest("hello")))
             for _ in range(turns // 4):
@@ -247,8 +262,8 @@ def test_cancellation_at_any_moment_leaves_nothing_behind(folder: Path) -> None:
             await asyncio.sleep(turns % 4 * 0.001)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        await until(lambda: len(descendants(os.getpid())) == 3)
-        await until(lambda: len(os.listdir("/proc/self/fd")) <= fds)
+        await settle()
+        assert open_files() == fds
 
     with_sandbox(folder, act)
 
