@@ -11,11 +11,14 @@ import logging
 import multiprocessing
 import os
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
 
-from tests.sim.world import Report, run
+from tests.sim.world import Report, memory, run
 
 
 def main() -> int:
@@ -31,8 +34,12 @@ def main() -> int:
     logging.disable()  # the node's log; its facts are in the trace
     if options.seed is not None:
         return _tell([run(options.seed, echo=options.trace)], verbose=True)
-    with multiprocessing.get_context("fork").Pool(options.jobs) as pool:
-        return _tell(pool.imap(run, options.seeds, chunksize=4), stop=options.first)
+    # A folder of our own, because workers that are stopped leave theirs behind.
+    with (
+        tempfile.TemporaryDirectory(prefix="dvm-sims-", dir=memory()) as folder,
+        multiprocessing.get_context("fork").Pool(options.jobs) as pool,
+    ):
+        return _tell(pool.imap(partial(run, within=Path(folder)), options.seeds, chunksize=4), stop=options.first)
 
 
 def _range(text: str) -> range:

@@ -45,13 +45,18 @@ class Report:
     crashed_at: Counter[str] = field(default_factory=Counter)
 
 
-def run(seed: int, *, echo: bool = False) -> Report:
-    """Everything that follows from a seed; the same every time, in every process."""
+def memory() -> Path | None:
+    """A folder in memory, where commits cost nothing; None for the usual place for temporary files."""
+    shared = Path("/dev/shm")
+    return shared if shared.is_dir() else None
+
+
+def run(seed: int, *, echo: bool = False, within: Path | None = None) -> Report:
+    """Everything that follows from a seed; the same every time, in every process. Files go to a new folder `within`."""
     loop = VirtualTimeLoop(seed, max_virtual_s=200_000.0, max_steps=100_000)
     loop.set_debug(False)  # it would cost more than the run
     book_tasks(loop)
-    memory = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(prefix="dvm-sim-", dir=memory if memory.is_dir() else None))
+    folder = Path(tempfile.mkdtemp(prefix="dvm-sim-", dir=within or memory()))
     story = _Run(seed, folder, echo=echo)
     try:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
