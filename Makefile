@@ -49,6 +49,10 @@ unit: $(VENV)/.ready-dev ## tests without I/O, and the rules of the house
 sim: $(VENV)/.ready-dev ## the deterministic simulation, 300 seeds
 	@$(PYTEST) tests/sim
 
+.PHONY: torture
+torture: $(VENV)/.ready-dev ## the simulation, 10,000 seeds
+	@$(BIN)/python -m tests.sim --seeds 0:10000
+
 .PHONY: integration
 integration: $(VENV)/.ready-dev $(RELAY_VENV)/.ready node ## real relays, real SQLite files, real child processes
 	@$(PYTEST) tests/integration

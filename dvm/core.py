@@ -81,11 +81,13 @@ class Core:
         """
         policy, own = self._terms.policy, self._terms.own_relays
         tags = {} if policy.open_jobs else {"p": (self._me,)}
-        oldest = self._clock.now() - policy.oldest_s
+        now = self._clock.now()
+        oldest = now - policy.oldest_s
         cursors = await self._store.cursors()
         for relay in own:
             pool.add(relay)
-        since = {relay: max(cursors.get(relay, oldest), oldest) for relay in own}
+        # A cursor in the future is the trace of a clock that was wrong.
+        since = {relay: min(max(cursors.get(relay, oldest), oldest), now) for relay in own}
         pool.subscribe(SUBSCRIPTION, (Filter(kinds=(self._terms.kind,), tags=tags),), since)
 
     async def drain(self, grace_s: float) -> None:

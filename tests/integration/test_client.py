@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from random import Random
@@ -165,10 +166,11 @@ def test_a_node_that_works_on_it_is_waited_for(relay: str) -> None:
 
 
 def test_no_relay_at_all() -> None:
-    with local_relay() as gone:
-        pass
     request = ask(A)
-    answer = asyncio.run(submit(request, A.public, network(gone), wait_s=40, tell=lambda _: None))
+    with socket.socket() as held:  # bound, so that nobody else serves there, and not listening
+        held.bind(("127.0.0.1", 0))
+        gone = f"ws://127.0.0.1:{held.getsockname()[1]}"
+        answer = asyncio.run(submit(request, A.public, network(gone), wait_s=40, tell=lambda _: None))
     assert isinstance(answer, Unsent)
     assert [each.relay for each in answer.said] == [gone]
 
