@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -44,11 +45,10 @@ async def serve(path: Path, answers: dict[str, Answer]) -> AsyncIterator[None]:
 
     with _short(path) as address:
         Path(address).unlink(missing_ok=True)
-        before = os.umask(0o177)
-        try:
-            server = await asyncio.start_unix_server(converse, address, limit=QUESTION_MAX)
-        finally:
-            os.umask(before)
+        door = socket.socket(socket.AF_UNIX)
+        door.bind(address)
+        os.chmod(address, 0o600)  # before anybody can connect; a umask would be the other threads' too
+    server = await asyncio.start_unix_server(converse, sock=door, limit=QUESTION_MAX)
     try:
         yield
     finally:

@@ -27,7 +27,7 @@ class Scheduler:
         self._changed.set()
 
     def in_state(self, *states: JobState) -> list[Job]:
-        """The live jobs in any of these states."""
+        """The live jobs in any of these states, in order of arrival."""
         return [job for job in self._engine.live.values() if job.state in states]
 
     async def run(self) -> None:

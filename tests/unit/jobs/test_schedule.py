@@ -33,6 +33,13 @@ def test_the_oldest_comes_first() -> None:
     assert next_jobs([job(0, 1), job(0, 3), job(0, 2)], [], 2) == ids(job(0, 3), job(0, 2))
 
 
+def test_within_one_second_the_order_of_arrival_counts() -> None:
+    """Not that of the ids, or an unlucky id would wait while newer requests keep coming."""
+    same = [replace(job(0, age), born_at=NOW) for age in range(1, 9)]
+    assert next_jobs(same, [], 3) == ids(*same[:3])
+    assert next_jobs(same[::-1], [], 3) == ids(*same[::-1][:3])
+
+
 def test_no_more_run_than_there_are_slots() -> None:
     assert next_jobs([job(0, 1)], [job(0, 2), job(1, 1)], 2) == []
     assert next_jobs([job(0, 1)], [job(0, 2), job(1, 1)], 1) == []
@@ -68,4 +75,7 @@ def test_the_choice_is_fair_and_complete(queued_ids: set[JobId], running_ids: se
             for i in chosen:
                 served = everything[i].request.customer
                 assert counts[left.request.customer] >= counts[served] - 1
-    assert chosen == next_jobs(list(reversed(queued)), running, slots)
+    for key in CUSTOMERS:
+        own = [j for j in sorted(queued, key=lambda j: j.born_at) if j.request.customer == key.public]
+        served = [i for i in chosen if everything[i].request.customer == key.public]
+        assert served == ids(*own)[: len(served)]
