@@ -111,13 +111,18 @@ def input_digest(request: JobRequest) -> str:
 def differences(stated: Receipt, again: Receipt) -> list[str]:
     """Where a second run contradicts the receipt; empty when it confirms it. What was measured is not compared."""
     compared = ["component", "input", "output", "exit_code"]
-    if stated.engine == again.engine:  # each version counts its own fuel
+    if _version(stated.engine) == _version(again.engine):  # each version counts its own fuel, in whatever form it runs
         compared.append("fuel")
     return [
         f"{name}: stated {getattr(stated, name)}, got {getattr(again, name)}"
         for name in compared
         if getattr(stated, name) != getattr(again, name)
     ]
+
+
+def _version(engine: str) -> str:
+    """The engine without what follows a plus: the form in which it ran, which changes neither output nor fuel."""
+    return engine.partition("+")[0]
 
 
 def _digest(text: str) -> str:

@@ -6,20 +6,18 @@ impossible configuration aborts the process (the engine panics), which is why th
 
 from __future__ import annotations
 
+import ctypes
 import os
 from pathlib import Path
 
 import wasmtime
 from wasmtime import _ffi as ffi
 
+from dvm.sandbox.form import PINNED, Form
 from dvm.sandbox.kernel import MACHINE
 from dvm.sandbox.linear import LinearMemories
 
-PINNED = "50.0.1"
-"""The one version this code was written for and tested with: its undocumented parts are used."""
-
-NAME = f"wasmtime/{PINNED}"
-
+_PULLEY_TARGET = b"pulley64"
 _WASM_STACK_BYTES = 512 << 10
 
 _SETTINGS: tuple[tuple[str, bool | int | str], ...] = (
@@ -76,15 +74,30 @@ def check_version() -> None:
         raise WrongEngine(f"wasmtime {PINNED} is required, installed is: {', '.join(found) or 'none'}")
 
 
-def new_engine(memories: LinearMemories) -> wasmtime.Engine:
-    """An engine whose guests take their memories from `memories`."""
+class NoPulley(Exception):
+    """The engine that is installed cannot interpret."""
+
+
+def _interpret(config: wasmtime.Config) -> None:
+    error = ffi.wasmtime_config_target_set(config.ptr(), ctypes.create_string_buffer(_PULLEY_TARGET))
+    if ctypes.cast(error, ctypes.c_void_p).value is not None:
+        raise NoPulley("the engine does not know its interpreter as a target")
+
+
+def new_engine(memories: LinearMemories, form: Form) -> wasmtime.Engine:
+    """An engine whose guests take their memories from `memories`; raises `NoPulley`."""
     config = wasmtime.Config()
     for name, value in _SETTINGS:
         setattr(config, name, value)
     for name, switch in _RAW_SETTINGS:
         getattr(ffi, name)(config.ptr(), switch)
     memories.attach(config)
-    return wasmtime.Engine(config)
+    if form is Form.PULLEY:
+        _interpret(config)
+    made = wasmtime.Engine(config)
+    if ffi.wasmtime_engine_is_pulley(made.ptr()) is not (form is Form.PULLEY):
+        raise NoPulley(f"the engine did not become what was asked for: {form.value}")
+    return made
 
 
 def _cpu_features() -> str:
@@ -103,6 +116,7 @@ def _cpu_features() -> str:
     return os.uname().machine
 
 
-def fingerprint() -> str:
+def fingerprint(form: Form) -> str:
     """Names everything but the component itself that compiled code depends on. Call it while files can be opened."""
-    return "\n".join((PINNED, MACHINE, repr(_SETTINGS), repr(_RAW_SETTINGS), _cpu_features()))
+    depends = _cpu_features() if form is Form.NATIVE else _PULLEY_TARGET.decode()
+    return "\n".join((PINNED, form.value, MACHINE, repr(_SETTINGS), repr(_RAW_SETTINGS), depends))

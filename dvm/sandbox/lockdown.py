@@ -7,6 +7,7 @@ raises `LockdownError` and the process must not run anything.
 
 from __future__ import annotations
 
+import mmap
 import os
 import resource
 import signal
@@ -65,10 +66,11 @@ def _hide() -> None:
         raise LockdownError("dumpable could not be switched off")
 
 
-def confine_zygote(parent: int) -> dict[str, bool]:
+def confine_zygote(parent: int, *, executable: bool = True) -> dict[str, bool]:
     """Give up what no worker ever needs, once for all of them; returns which layers this machine gave.
 
-    Afterwards no file can be opened by path where Landlock is, so everything must have been imported.
+    Afterwards no file can be opened by path where Landlock is, so everything must have been imported. Without
+    `executable`, neither this process nor any worker can ever make a mapping executable again.
     """
     as_root = os.geteuid() == 0
     layers = {"namespaces": _leave_namespaces(as_root), "own_user": _become_nobody() if as_root else True}
@@ -81,10 +83,34 @@ def confine_zygote(parent: int) -> dict[str, bool]:
     layers |= {"no_new_privs": True, "no_capabilities": True, "landlock": landlock.deny_all()}
     _hide()
     _set_limits({resource.RLIMIT_CORE: 0, resource.RLIMIT_MEMLOCK: 0, resource.RLIMIT_MSGQUEUE: 0})
+    if not executable:
+        layers |= {"no_executable": True, "mdwe": _refuse_gained_execution()}
+        _refuse_executable_mappings()
     _die_with(parent)
     for profile in Profile:
         seccomp.program(kernel.MACHINE, profile, 0)  # made once, before the forks
     return layers
+
+
+def _refuse_gained_execution() -> bool:
+    """Memory-deny-write-execute of the kernel, where it has that (Linux 6.3)."""
+    try:
+        kernel.prctl(kernel.PR_SET_MDWE, kernel.MDWE_REFUSE_EXEC_GAIN)
+        return kernel.prctl(kernel.PR_GET_MDWE) == kernel.MDWE_REFUSE_EXEC_GAIN
+    except OSError as error:
+        if error.errno != EINVAL:
+            raise
+        return False
+
+
+def _refuse_executable_mappings() -> None:
+    seccomp.install(seccomp.no_executable(kernel.MACHINE))
+    try:
+        mmap.mmap(-1, mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ | mmap.PROT_EXEC).close()
+    except OSError as error:
+        if error.errno == seccomp.EXECUTABLE_REFUSED:
+            return
+    raise LockdownError("an executable mapping could still be made")
 
 
 def _set_limits(limits: dict[int, int]) -> None:

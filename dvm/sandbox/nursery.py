@@ -20,19 +20,20 @@ from pathlib import Path
 from typing import Any
 
 from dvm.sandbox import wire
+from dvm.sandbox.form import Form
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
 _STATUSES_KEPT = 256
 _REFILL_AFTER_S = 0.005
 _BOOT = (
-    "import sys; fd, parent, paths = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]; sys.path[:0] = paths\n"
+    "import sys; fd, parent, form, *paths = sys.argv[1:]; fd, parent = int(fd), int(parent); sys.path[:0] = paths\n"
     "try:\n"
     "    from dvm.sandbox.zygote import main\n"
     "except BaseException as error:\n"
     "    import socket\n"
     "    socket.socket(fileno=fd).send(('F' + type(error).__name__ + ': ' + str(error)).encode()[:4096])\n"
     "    raise SystemExit(1)\n"
-    "main(fd, parent)\n"
+    "main(fd, parent, form)\n"
 )
 
 
@@ -96,8 +97,9 @@ class Worker:
 class Nursery:
     """Stock of workers: `start`, then `hello`, then `equip`; `runner` and `compiler` as needed; at last `close`."""
 
-    def __init__(self, *, python: str, spares: int, on_trouble: Callable[[str], None]) -> None:
+    def __init__(self, *, python: str, form: Form, spares: int, on_trouble: Callable[[str], None]) -> None:
         self._python = python
+        self._form = form
         self._spares = spares
         self._on_trouble = on_trouble
         self._loop = asyncio.get_running_loop()
@@ -124,7 +126,10 @@ class Nursery:
         ours, theirs = wire.pair()
         ours.setblocking(False)
         self._process = subprocess.Popen(
-            [self._python, "-I", "-S", "-c", _BOOT, str(theirs.fileno()), str(os.getpid()), *_search_path()],
+            [
+                *(self._python, "-I", "-S", "-c", _BOOT),
+                *(str(theirs.fileno()), str(os.getpid()), self._form.value, *_search_path()),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -20,6 +20,8 @@ from typing import Self
 from dvm.ports import Run
 from dvm.sandbox import account, memfd, wire
 from dvm.sandbox.artefacts import Artefact, ArtefactStore
+from dvm.sandbox.form import Unsafe, choose
+from dvm.sandbox.kernel import MACHINE
 from dvm.sandbox.library import Library
 from dvm.sandbox.limits import SandboxLimits
 from dvm.sandbox.nursery import Hello, Nursery, Worker, ZygoteGone
@@ -50,12 +52,18 @@ class ZygoteSandbox:
         self,
         state_dir: Path,
         *,
+        engine: str = "auto",
         python: str = sys.executable,
         limits: SandboxLimits | None = None,
         executor: Executor | None = None,
         entropy: Callable[[int], bytes] = os.urandom,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`engine` is one of `form.CHOICES`; raises SandboxError when no form of the engine may be used."""
+        try:
+            self._form, self.warning = choose(engine, MACHINE)
+        except Unsafe as error:
+            raise SandboxError(str(error)) from None
         self._state_dir = state_dir
         self._python = python
         self._limits = limits or SandboxLimits()
@@ -97,7 +105,9 @@ class ZygoteSandbox:
             self._nursery = None
 
     async def _start(self) -> None:
-        nursery = self._nursery = Nursery(python=self._python, spares=self._limits.spares, on_trouble=_log.warning)
+        nursery = self._nursery = Nursery(
+            python=self._python, form=self._form, spares=self._limits.spares, on_trouble=_log.warning
+        )
         nursery.start()
         self._hello = await nursery.hello()
         store = ArtefactStore(
@@ -136,6 +146,11 @@ class ZygoteSandbox:
     async def layers(self) -> Mapping[str, bool]:
         """What stands between a guest and this machine. `lockdown.REQUIRED` are in force, or nothing runs."""
         return {"rlimits": True, "seccomp": True, **self._hello.layers}
+
+    @property
+    def engine(self) -> str:
+        """The engine as receipts name it."""
+        return self._form.engine
 
     # Runs
 

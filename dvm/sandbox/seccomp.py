@@ -56,6 +56,9 @@ _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _PROT_WRITE, _PROT_EXEC = 2, 4
 _X32_BIT = 0x40000000
 
+EXECUTABLE_REFUSED = EACCES
+"""What `no_executable` answers: not the errno of `program`, so that the one can be told from the other."""
+
 
 def _op(code: int, value: int, then: int = 0, otherwise: int = 0) -> bytes:
     return struct.pack("<HBBI", code, then, otherwise, value)
@@ -103,6 +106,27 @@ def _around_own_signals(machine: str, profile: Profile) -> tuple[bytes, bytes]:
     for name, errno in REFUSED.items():
         code += _when(numbers[name], _op(_RET, _ERRNO | errno))
     return before, b"".join([*code, _op(_RET, _KILL_PROCESS)])
+
+
+def no_executable(machine: str) -> bytes:
+    """A filter of its own that refuses every executable mapping, and nothing else, from now on.
+
+    For processes that interpret: it can stand before the engine loads what it compiled, and before it compiles. Put
+    before the filter of `program`, of which it takes nothing away.
+    """
+    numbers = kernel.SYSCALLS[machine]
+    code = [_op(_LD_WORD, _ARCH), _op(_JEQ, kernel.AUDIT_ARCH[machine], 1, 0), _op(_RET, _KILL_PROCESS)]
+    code += [_op(_LD_WORD, _NR), _op(_JGE, _X32_BIT, 0, 1), _op(_RET, _KILL_PROCESS)]
+    for name in ("mmap", "mprotect", "pkey_mprotect"):
+        code += _when(
+            numbers[name],
+            _op(_LD_WORD, _ARG2),
+            _op(_AND, _PROT_EXEC),
+            _op(_JEQ, _PROT_EXEC, 0, 1),
+            _op(_RET, _ERRNO | EXECUTABLE_REFUSED),
+            _op(_RET, _ALLOW),
+        )
+    return b"".join([*code, _op(_RET, _ALLOW)])
 
 
 class _SockFprog(ctypes.Structure):

@@ -25,6 +25,7 @@ from wasmtime import Engine, StoreContext
 from wasmtime.component import Component, Linker, ResourceAny
 
 from dvm.sandbox import child, compiler, engine, lockdown, warm, wire
+from dvm.sandbox.form import Form
 from dvm.sandbox.linear import LinearMemories
 from dvm.sandbox.world import World
 
@@ -41,14 +42,15 @@ class _Worker:
 class Zygote:
     """The loop. `run` returns when the daemon has closed its end."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, form: Form) -> None:
         self._control = control
+        self._form = form
         self._pid = os.getpid()
         self._workers: dict[int, _Worker] = {}
         self._poll = select.poll()
         self._memories = LinearMemories()
         self._world = World(self._past)
-        self._engine: Engine = engine.new_engine(self._memories)
+        self._engine: Engine = engine.new_engine(self._memories, form)
         self._plain_linker, self._linker = Linker(self._engine), Linker(self._engine)
         self._linker.allow_shadowing = True
         for linker in (self._plain_linker, self._linker):
@@ -60,11 +62,11 @@ class Zygote:
 
     def run(self, parent: int) -> None:
         """Confine, say hello, and serve orders until the daemon goes."""
-        prints = engine.fingerprint()
-        layers = lockdown.confine_zygote(parent)
+        prints = engine.fingerprint(self._form)
+        layers = lockdown.confine_zygote(parent, executable=self._form is Form.NATIVE)
         gc.collect()
         gc.freeze()  # what exists now is shared with every worker: the collector shall not touch its pages
-        hello = {"engine": engine.NAME, "fingerprint": prints, "layers": layers}
+        hello = {"engine": self._form.engine, "fingerprint": prints, "layers": layers}
         wire.send(self._control, wire.HELLO + json.dumps(hello).encode())
         self._poll.register(self._control, select.POLLIN)
         while self._serve():
@@ -166,7 +168,7 @@ class Zygote:
             wire.send(self._control, wire.ENDED + wire.ENDED_FIELDS.pack(worker.pid, status, usage.ru_maxrss * 1024))
 
 
-def main(control_fd: int, parent: int) -> NoReturn:
+def main(control_fd: int, parent: int, form: str) -> NoReturn:
     """Entry point of the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal, or of the service manager: the daemon decides
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -174,7 +176,7 @@ def main(control_fd: int, parent: int) -> NoReturn:
     status = 1
     try:
         engine.check_version()
-        Zygote(control).run(parent)
+        Zygote(control, Form(form)).run(parent)
         status = 0
     except BaseException as error:
         try:

@@ -144,3 +144,11 @@ def test_a_second_run_that_does_not_is_told_apart(name: str, value: object) -> N
     stated = receipt_for(job_in(JobState.RUNNING), run_report(output=b"out"))
     again = replace(stated, **{name: value})  # type: ignore[arg-type]
     assert differences(stated, again) == [f"{name}: stated {getattr(stated, name)}, got {value}"]
+
+
+def test_fuel_is_comparable_within_one_version_of_the_engine_only() -> None:
+    stated = replace(receipt_for(job_in(JobState.RUNNING), run_report()), engine="wasmtime/50.0.1", fuel=5)
+    for engine in ("wasmtime/50.0.1", "wasmtime/50.0.1+pulley"):
+        assert differences(stated, replace(stated, engine=engine, fuel=6)) == ["fuel: stated 5, got 6"]
+        assert differences(replace(stated, engine=engine), replace(stated, fuel=6)) == ["fuel: stated 5, got 6"]
+    assert differences(stated, replace(stated, engine="wasmtime/50.0.2+pulley", fuel=6)) == []

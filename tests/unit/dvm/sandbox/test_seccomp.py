@@ -110,3 +110,16 @@ def test_the_program_fits_and_ends(machine: str) -> None:
         assert len(code) % 8 == 0
         assert len(code) // 8 <= 4096
         assert struct.unpack_from("<HBBI", code, len(code) - 8) == (0x06, 0, 0, KILL)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_no_executable_refuses_that_and_nothing_else(machine: str) -> None:
+    code, arch = seccomp.no_executable(machine), kernel.AUDIT_ARCH[machine]
+    numbers = {kernel.SYSCALLS[machine][name] for name in ("mmap", "mprotect", "pkey_mprotect")}
+    for number in range(1024):
+        for protection in range(8):
+            refused = number in numbers and protection & 4
+            expected = refusal(errno.EACCES) if refused else ALLOW
+            assert verdict(code, number, (0, 4096, protection), arch) == expected
+    assert verdict(code, 9, (), 0x40000003) == KILL
+    assert verdict(code, 0x40000009, (), arch) == KILL
