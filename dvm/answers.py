@@ -16,13 +16,16 @@ JOBS_MAX = 1_000
 _STATES = tuple(state.value for state in JobState)
 
 
-def answers(core: Core, relay_states: Callable[[], Sequence[Any]], store: Store, node: str) -> dict[str, Answer]:
+def answers(
+    core: Core, relay_states: Callable[[], Sequence[Any]], store: Store, node: str, sandbox: Mapping[str, Any]
+) -> dict[str, Answer]:
     """The questions that `dvm status` and `dvm jobs` put."""
 
     async def status(_: Mapping[str, Any]) -> Any:
         states = Counter(job.state.value for job in core.engine.live.values())
         return {
             "node": node,
+            "sandbox": dict(sandbox),
             "live": dict(states),
             "relays": [asdict(state) for state in relay_states()],
             "passed_over": dict(core.intake.passed_over),

@@ -15,6 +15,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 from jobs.admission import Policy
 from jobs.grant import CEILING, DEFAULT, MIB, Grant
 
+ENGINES = ("auto", "native", "pulley")
+TIERS = ("A", "B", "C", "D")
+
 
 class ConfigError(Exception):
     """The file cannot be used; `problems` are sentences, each naming the key."""
@@ -66,6 +69,12 @@ class NetworkSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxSection:
+    engine: str = "auto"
+    lowest_tier: str = "C"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentsSection:
     max_mib: int = 16
     cache_mib: int = 2_048
@@ -87,6 +96,7 @@ class Config:
 
     node: NodeSection = field(default_factory=NodeSection)
     network: NetworkSection = field(default_factory=NetworkSection)
+    sandbox: SandboxSection = field(default_factory=SandboxSection)
     components: ComponentsSection = field(default_factory=ComponentsSection)
     jobs: JobsSection = field(default_factory=JobsSection)
     default: Limits = field(default_factory=lambda: _limits(DEFAULT))
@@ -170,4 +180,7 @@ def _senseless(config: Config) -> list[str]:
         problems.append("components.cache_mib must be at least 8 times components.max_mib")
     if not 5000 <= config.node.kind <= 5999:
         problems.append("node.kind must be a job request kind, from 5000 to 5999")
+    for name, one_of in (("engine", ENGINES), ("lowest_tier", TIERS)):
+        if getattr(config.sandbox, name) not in one_of:
+            problems.append(f"sandbox.{name} must be one of {', '.join(one_of)}")
     return problems

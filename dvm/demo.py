@@ -85,7 +85,7 @@ async def stage(component: bytes) -> AsyncIterator[Stage]:
         relay = await stack.enter_async_context(_relay())
         base = await stack.enter_async_context(BlobServer([component]))
         home, log = Home(Path(folder, "home")), Path(folder, "log")
-        words = ("init", "--home", str(home.path), "--relay", relay, "--local", "--yes")
+        words = ("init", "--home", str(home.path), "--relay", relay, "--local", "--lowest-tier", "D", "--yes")
         await _command(*words, log=log.with_name("init.log"))
         node = await stack.enter_async_context(_node(home, log))
         yield Stage(relay, node, home, digest, f"{base}/{digest}.wasm", log)

@@ -15,6 +15,7 @@ import signal
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
+from typing import Any
 
 from dvm import control, systemd
 from dvm.answers import answers
@@ -24,7 +25,7 @@ from dvm.core import Core, Terms, World
 from dvm.gate import Gate, GatePolicy, Refused, Unreachable, parse_url
 from dvm.home import Home
 from dvm.ports import Components, Sandbox, Store
-from dvm.sandbox import ZygoteSandbox
+from dvm.sandbox import Tier, ZygoteSandbox
 from dvm.store import open_store
 from dvm.supervise import Supervisor
 from relayclient.clock import SystemClock
@@ -83,7 +84,7 @@ def component_source(home: Home, config: Config, gate: Gate) -> ComponentSource:
 async def workbench(home: Home, config: Config, gate: Gate) -> AsyncIterator[tuple[Components, Sandbox]]:
     """Components and sandbox without a node round them: for running a job again."""
     home.create()
-    async with ZygoteSandbox(home.sandbox) as sandbox:
+    async with ZygoteSandbox(home.sandbox, engine=config.sandbox.engine) as sandbox:
         yield component_source(home, config, gate), sandbox
 
 
@@ -112,7 +113,7 @@ class Node:
         self._connected = asyncio.Event()
 
     async def run(self) -> None:
-        """From start to stop."""
+        """From start to stop; raises ConfigError when this machine is below the tier that was demanded."""
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._stop)
@@ -120,10 +121,30 @@ class Node:
             rooms.enter_context(self._home.locked())
             opened = open_store(self._home.database, me=self._key.public, clock=self._clock)
             store = await rooms.enter_async_context(opened)
-            sandbox = await rooms.enter_async_context(ZygoteSandbox(self._home.sandbox))
+            made = ZygoteSandbox(self._home.sandbox, engine=self._config.sandbox.engine)
+            sandbox = await rooms.enter_async_context(made)
+            self._holds = await self._judge(sandbox)
             async with Supervisor() as tasks:
                 await self._serve(tasks, store, sandbox)
                 tasks.cancel()
+
+    async def _judge(self, sandbox: ZygoteSandbox) -> dict[str, Any]:
+        """How the sandbox stands, for `dvm status`; raises ConfigError when that is less than the operator wants."""
+        standing, lowest = await sandbox.standing(), Tier(self._config.sandbox.lowest_tier)
+        if not standing.tier.reaches(lowest):
+            sentence = (
+                f"this machine holds guests by tier {standing.tier.value} only, and sandbox.lowest_tier is "
+                f"{lowest.value}: no stranger's job runs here; `dvm doctor` says what is missing"
+            )
+            raise ConfigError(self._home.config, [sentence])
+        if sandbox.warning:
+            log.warning(sandbox.warning, extra={"action": "advisory", "engine": sandbox.engine})
+        return {
+            "engine": sandbox.engine,
+            "tier": standing.tier.value,
+            "layers": dict(await sandbox.layers()),
+            "warning": sandbox.warning,
+        }
 
     def _own_gate(self) -> Gate:
         try:
@@ -151,7 +172,7 @@ class Node:
         self._core = core = Core(world, self._terms(), tasks)
         await core.start()
         await core.listen(pool)
-        async with control.serve(self._home.socket, answers(core, pool.states, store, self._key.public)):
+        async with control.serve(self._home.socket, answers(core, pool.states, store, self._key.public, self._holds)):
             tasks.start(pool.run(), name="relays")
             tasks.start(self._feed_watchdog(), name="watchdog")
             await self._say_ready()

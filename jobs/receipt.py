@@ -111,7 +111,7 @@ def input_digest(request: JobRequest) -> str:
 def differences(stated: Receipt, again: Receipt) -> list[str]:
     """Where a second run contradicts the receipt; empty when it confirms it. What was measured is not compared."""
     compared = ["component", "input", "output", "exit_code"]
-    if _version(stated.engine) == _version(again.engine):  # each version counts its own fuel, in whatever form it runs
+    if fuel_comparable(stated, again):
         compared.append("fuel")
     return [
         f"{name}: stated {getattr(stated, name)}, got {getattr(again, name)}"
@@ -120,9 +120,9 @@ def differences(stated: Receipt, again: Receipt) -> list[str]:
     ]
 
 
-def _version(engine: str) -> str:
-    """The engine without what follows a plus: the form in which it ran, which changes neither output nor fuel."""
-    return engine.partition("+")[0]
+def fuel_comparable(stated: Receipt, again: Receipt) -> bool:
+    """Each version of an engine counts its own fuel. What follows a plus is the form it ran in, which changes none."""
+    return stated.engine.partition("+")[0] == again.engine.partition("+")[0]
 
 
 def _digest(text: str) -> str:

@@ -9,16 +9,17 @@ import stat
 import struct
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dvm.cli.options import add_home, home_of
 from dvm.cli.terminal import FAILED, Voice, print_json, safe
-from dvm.config import Config, ConfigError, load
+from dvm.config import Config, ConfigError, SandboxSection, load
 from dvm.gate import Gate, GatePolicy
 from dvm.home import Home, HomeError
 from dvm.node import relay_dial
-from dvm.sandbox import SandboxError, ZygoteSandbox
+from dvm.sandbox import SandboxError, Standing, Tier, ZygoteSandbox
 from relayclient.errors import InvalidUrl, LinkError
 from relayclient.keys import npub
 from relayclient.urls import normalise
@@ -67,9 +68,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _examine(home: Home) -> list[Check]:
-    checks = [_python(), _machine(), await _sandbox()]
     config, check = _config(home)
-    checks += [check, _key(home)]
+    checks = [_python(), _machine(), *await _sandbox((config or Config()).sandbox), check, _key(home)]
     if config is not None:
         gate = Gate(GatePolicy(local=frozenset(config.network.local)))
         checks += await asyncio.gather(*(_relay(url, gate) for url in config.node.relays))
@@ -87,14 +87,35 @@ def _machine() -> Check:
     return Check("machine", bits == 64 and machine in MACHINES, f"{machine}, {bits} bits, Linux {platform.release()}")
 
 
-async def _sandbox() -> Check:
+async def _sandbox(wanted: SandboxSection) -> list[Check]:
     """Starts one, which tests itself, in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="dvm-doctor-") as folder:
         try:
-            async with ZygoteSandbox(Path(folder)) as sandbox:
-                layers = await sandbox.layers()
+            async with ZygoteSandbox(Path(folder), engine=wanted.engine) as sandbox:
+                layers, standing = await sandbox.layers(), await sandbox.standing()
         except SandboxError as error:
-            return Check("sandbox", False, str(error))
+            return [Check("sandbox", False, str(error))]
+    return [
+        _layers(layers),
+        # An advisory that an operator overrides is not in order; one that was heeded is.
+        Check("engine", not (sandbox.warning and wanted.engine == "native"), _engine(sandbox)),
+        *_tier(standing, Tier(wanted.lowest_tier)),
+    ]
+
+
+def _engine(sandbox: ZygoteSandbox) -> str:
+    return f"{sandbox.engine}; {sandbox.warning or 'no advisory against it is known that matters here'}"
+
+
+def _tier(standing: Standing, lowest: Tier) -> list[Check]:
+    good = standing.tier.reaches(lowest)
+    sentence = f"{standing.tier.value} (A is best), sandbox.lowest_tier is {lowest.value}"
+    refusal = "" if good else ": a node does not start here"
+    lifts = [Check("higher tier", True, sentence) for sentence in standing.lifts]
+    return [Check("tier", good, sentence + refusal), *lifts]
+
+
+def _layers(layers: Mapping[str, bool]) -> Check:
     have = ", ".join(name for name, there in layers.items() if there)
     lack = ", ".join(name for name, there in layers.items() if not there)
     return Check("sandbox", True, f"works; layers: {have}" + (f"; this kernel or user lacks: {lack}" if lack else ""))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from dvm.cli.options import add_home, add_relays, checked_relays, home_of
 from dvm.cli.terminal import USAGE, Trouble, Voice, print_json
-from dvm.config import Config, load
+from dvm.config import TIERS, Config, load
 from dvm.home import Home, HomeError, new_key
 from relayclient.keys import npub
 
@@ -37,6 +38,9 @@ COMMENTS = {
     "node.drain_s": "seconds that running jobs get at shutdown",
     "network": "",
     "network.local": "loopback addresses that may be contacted, also without TLS",
+    "sandbox": "",
+    "sandbox.engine": "auto, native or pulley: machine code, or the slow interpreter; auto heeds engine advisories",
+    "sandbox.lowest_tier": "A to D, see `dvm doctor`; the node does not start where guests are held less well",
     "components": "",
     "components.max_mib": "largest component taken",
     "components.cache_mib": "components kept on disk",
@@ -63,6 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = DESCRIPTION, EPILOG
     add_home(parser)
     add_relays(parser, required=False)
+    parser.add_argument("--lowest-tier", choices=TIERS, help="start also where the sandbox is no better than this tier")
     parser.add_argument("--yes", action="store_true", help="ask nothing")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -73,18 +78,19 @@ def run(args: argparse.Namespace) -> int:
     asking = sys.stdin.isatty() and not args.yes
     urls = args.relay or (_ask_relays(home) if asking and not home.config.exists() else [])
     relays = checked_relays(urls, local=args.local)
+    chosen = {"sandbox.lowest_tier": args.lowest_tier} if args.lowest_tier else {}
     if not relays and not home.config.exists():
         raise Trouble("name at least one relay: dvm init --relay wss://...", USAGE)
     if asking and not _confirm(home):
         raise Trouble("nothing was changed")
-    made = _make(home, relays, local=args.local)
+    made = _make(home, render(relays, LOCAL if args.local else (), chosen))
     _report(home, made, relays, as_json=args.json)
     return 0
 
 
-def render(relays: tuple[str, ...], local: tuple[str, ...]) -> str:
+def render(relays: tuple[str, ...], local: tuple[str, ...], more: Mapping[str, str] | None = None) -> str:
     """The text of a new config.toml: what was chosen, and every other key as a comment with its default."""
-    chosen = {"node.relays": relays} | ({"network.local": local} if local else {})
+    chosen: dict[str, Any] = {"node.relays": relays} | ({"network.local": local} if local else {}) | dict(more or {})
     lines = ["# Configuration of this node. A line with a leading # shows the default; remove the # to change it."]
     for section in fields(Config):
         default = getattr(Config(), section.name)
@@ -103,17 +109,19 @@ def render(relays: tuple[str, ...], local: tuple[str, ...]) -> str:
 def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, str):
+        return f'"{value}"'  # the names of choices
     if isinstance(value, tuple):
         return "[" + ", ".join(f'"{item}"' for item in value) + "]"  # URLs and addresses: printable ASCII
     return f"{value:_}" if value >= 100_000 else str(value)
 
 
-def _make(home: Home, relays: tuple[str, ...], *, local: bool) -> list[str]:
+def _make(home: Home, text: str) -> list[str]:
     """Create what is missing; returns the names of what was created."""
     made = []
     try:
         home.create()
-        if _write_new(home.config, render(relays, LOCAL if local else ())):
+        if _write_new(home.config, text):
             made.append(home.config.name)
         key = new_key()
         try:

@@ -9,7 +9,7 @@ from typing import Any
 from dvm.cli import picture
 from dvm.cli.terminal import Voice, amount, safe, safe_text, size
 from dvm.client import Answer, Failure, Happening, Ignored, NoAnswer, Progress, Published, Result, Unsent
-from jobs.receipt import Receipt
+from jobs.receipt import Receipt, fuel_comparable
 from relayclient import tags
 from relayclient.keys import npub
 
@@ -81,7 +81,7 @@ def receipt_lines(voice: Voice, receipt: Receipt) -> list[str]:
 
 def verified(stated: Receipt, again: Receipt) -> str:
     """The sentence for a second run that agreed."""
-    if stated.engine == again.engine:
+    if fuel_comparable(stated, again):
         return "verified: output, exit and fuel are equal when the job is run again"
     here = f"{safe(stated.engine)} ran it there, {safe(again.engine)} here"
     return f"verified: output and exit are equal when the job is run again; fuel is not compared ({here})"

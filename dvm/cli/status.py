@@ -11,7 +11,7 @@ from dvm.cli.options import add_home, home_of
 from dvm.cli.terminal import Voice, clock_time, print_json, safe
 from relayclient.keys import npub
 
-DESCRIPTION = "Show the relays of the running node, its unfinished jobs, and what it passed over."
+DESCRIPTION = "Show the sandbox and the relays of the running node, its unfinished jobs, and what it passed over."
 EPILOG = """\
 example:
   dvm status --json
@@ -40,6 +40,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _show(voice: Voice, answer: dict[str, Any]) -> None:
     voice.say(f"{voice.paint('node', 'dim')}   {npub(answer['node'])}")
+    sandbox = answer["sandbox"]
+    voice.say(f"{voice.paint('sandbox', 'dim')} {safe(sandbox['engine'])}, tier {safe(sandbox['tier'])}")
+    if sandbox["warning"]:
+        voice.say(f"  {voice.paint(safe(sandbox['warning']), 'yellow')}")
     live = ", ".join(f"{count} {state}" for state, count in sorted(answer["live"].items()))
     voice.say(f"{voice.paint('jobs', 'dim')}   {live or 'none unfinished'}")
     voice.say(f"{voice.paint('relays', 'dim')}")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dvm.sandbox.limits import SandboxLimits
     from dvm.sandbox.parent import SandboxError, ZygoteSandbox
+    from dvm.sandbox.tier import Standing, Tier
 
-__all__ = ["SandboxError", "SandboxLimits", "ZygoteSandbox"]
+__all__ = ["SandboxError", "SandboxLimits", "Standing", "Tier", "ZygoteSandbox"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,6 +21,10 @@ def __getattr__(name: str) -> Any:
         from dvm.sandbox import limits
 
         return limits.SandboxLimits
+    if name in ("Standing", "Tier"):
+        from dvm.sandbox import tier
+
+        return getattr(tier, name)
     if name in __all__:
         from dvm.sandbox import parent
 

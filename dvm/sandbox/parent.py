@@ -18,13 +18,14 @@ from types import TracebackType
 from typing import Self
 
 from dvm.ports import Run
-from dvm.sandbox import account, memfd, wire
+from dvm.sandbox import account, host, memfd, wire
 from dvm.sandbox.artefacts import Artefact, ArtefactStore
 from dvm.sandbox.form import Unsafe, choose
 from dvm.sandbox.kernel import MACHINE
 from dvm.sandbox.library import Library
 from dvm.sandbox.limits import SandboxLimits
 from dvm.sandbox.nursery import Hello, Nursery, Worker, ZygoteGone
+from dvm.sandbox.tier import Standing, standing
 from dvm.sandbox.watch import End, Watch
 from dvm.sandbox.wire import Compiled
 from jobs.grant import Grant
@@ -146,6 +147,10 @@ class ZygoteSandbox:
     async def layers(self) -> Mapping[str, bool]:
         """What stands between a guest and this machine. `lockdown.REQUIRED` are in force, or nothing runs."""
         return {"rlimits": True, "seccomp": True, **self._hello.layers}
+
+    async def standing(self) -> Standing:
+        """How well this machine holds guests, judged by what is in force now."""
+        return standing(host.look(await self.layers()))
 
     @property
     def engine(self) -> str:

@@ -69,7 +69,7 @@ def relay() -> Iterator[str]:
 def node(home: Path, relay_url: str) -> Iterator[subprocess.Popen[str]]:
     """`dvm run` in `home`; returns when its control socket answers."""
     dvm = [sys.executable, "-m", "dvm.cli"]
-    init = [*dvm, "init", "--home", str(home), "--relay", relay_url, "--local", "--yes"]
+    init = [*dvm, "init", "--home", str(home), "--relay", relay_url, "--local", "--lowest-tier", "D", "--yes"]
     subprocess.run(init, check=True, stdout=subprocess.DEVNULL)
     config = home / "config.toml"
     config.write_text(config.read_text().replace("# live_per_customer_max = 100 ", "live_per_customer_max = 1000 "))

@@ -72,6 +72,18 @@ def test_a_job_can_be_verified_and_its_story_read(relay: str, node: RunningNode,
     assert b"run ended" in dvm("jobs", "show", rows[0]["id"][:8], "--home", node.home).out
 
 
+def test_a_job_of_the_interpreter_is_verified_by_machine_code(relay: str, tmp_path: Path) -> None:
+    with running(new_home(tmp_path / "home", relay, engine='"pulley"')) as node:
+        code, out, _ = submit(relay, node, "--component", ECHO, "--text", "slowly", "--json")
+        assert json.loads(dvm("status", "--home", node.home, "--json").out)["sandbox"]["layers"]["no_executable"]
+    told = json.loads(out)
+    assert (code, told["answer"]["content"]) == (0, "slowly")
+    assert ["engine", "wasmtime/50.0.1+pulley"] in told["answer"]["tags"]
+    answer = tmp_path / "answer.json"
+    answer.write_bytes(out)
+    assert dvm("verify", answer, "--component", ECHO).out.startswith(b"verified: output, exit and fuel are equal")
+
+
 def test_an_altered_result_is_found_out_by_its_signature(relay: str, node: RunningNode) -> None:
     told = json.loads(submit(relay, node, "--component", ECHO, "--text", "true", "--json")[1])
     altered = json.dumps({**told["answer"], "content": "false"}).encode()
@@ -191,7 +203,12 @@ def test_two_nodes_on_one_machine_differ_in_their_home_only(relay: str, node: Ru
 
 def test_status_and_jobs_of_a_node_that_runs_and_of_one_that_stopped(relay: str, tmp_path: Path) -> None:
     with running(new_home(tmp_path / "home", relay)) as node:
-        assert json.loads(dvm("status", "--home", node.home, "--json").out)["relays"][0]["connected"] is True
+        told = json.loads(dvm("status", "--home", node.home, "--json").out)
+        assert told["relays"][0]["connected"] is True
+        assert (told["sandbox"]["engine"], told["sandbox"]["warning"]) == ("wasmtime/50.0.1", "")
+        assert told["sandbox"]["layers"]["seccomp"] is True
+        shown = dvm("status", "--home", node.home).out.decode()
+        assert f"sandbox wasmtime/50.0.1, tier {told['sandbox']['tier']}" in shown
         submit(relay, node, "--component", ECHO, "--text", "x")
         rows = json.loads(dvm("jobs", "--home", node.home, "--json").out)
         node.stop()

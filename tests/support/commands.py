@@ -44,7 +44,8 @@ def dvm(*words: str | Path, stdin: bytes = b"", code: int | None = 0, env: dict[
 
 def new_home(path: Path, *relays: str, **settings: object) -> Path:
     """A home for a node that uses these relays of this machine; `settings` are keys of its configuration."""
-    dvm("init", "--home", path, *(word for relay in relays for word in ("--relay", relay)), "--local", "--yes")
+    relay_words = (word for relay in relays for word in ("--relay", relay))
+    dvm("init", "--home", path, *relay_words, "--local", "--lowest-tier", "D", "--yes")
     config = path / "config.toml"
     lines = config.read_text().splitlines()
     for name, value in settings.items():
