@@ -12,7 +12,7 @@ from pathlib import Path
 from dvm.blobs import BlobServer
 from relayclient.event import Draft, Event
 from relayclient.keys import SecretKey
-from tests.bench import floors, rig
+from tests.bench import floors, kernels, rig
 
 ECHO = Path(__file__).parents[2] / "examples" / "echo" / "echo.wasm"
 WARM, ALONE, OUTSTANDING, TOTAL = 20, 300, 32, 1500
@@ -76,6 +76,9 @@ def main() -> None:
     print(f"cores {os.cpu_count()}, load {os.getloadavg()[0]:.1f}; the relay and the customer run on the same machine")
     asyncio.run(whole_node())
     asyncio.run(floors.sandbox(ECHO))
+    asyncio.run(floors.deadline())
+    asyncio.run(floors.memory())
+    kernels.compare()
     floors.parts()
 
 
