@@ -37,8 +37,7 @@ _X86_64 = {
     "getpid": 39, "socket": 41, "exit": 60, "uname": 63, "fcntl": 72, "capget": 125, "capset": 126,
     "sigaltstack": 131, "prctl": 157, "gettid": 186, "futex": 202, "sched_getaffinity": 204, "restart_syscall": 219,
     "clock_gettime": 228, "exit_group": 231, "epoll_wait": 232, "tgkill": 234, "openat": 257, "unshare": 272,
-    "set_robust_list": 273, "epoll_pwait": 281, "seccomp": 317, "getrandom": 318, "membarrier": 324,
-    "pkey_mprotect": 329, "rseq": 334,
+    "set_robust_list": 273, "epoll_pwait": 281, "seccomp": 317, "getrandom": 318, "membarrier": 324, "rseq": 334,
     "clone3": 435, "landlock_create_ruleset": 444, "landlock_restrict_self": 446,
 }  # fmt: skip
 _AARCH64 = {
@@ -47,8 +46,7 @@ _AARCH64 = {
     "madvise": 233, "getpid": 172, "socket": 198, "exit": 93, "uname": 160, "fcntl": 25, "capget": 90, "capset": 91,
     "sigaltstack": 132, "prctl": 167, "gettid": 178, "futex": 98, "sched_getaffinity": 123, "restart_syscall": 128,
     "clock_gettime": 113, "exit_group": 94, "tgkill": 131, "set_robust_list": 99, "rseq": 293, "openat": 56,
-    "unshare": 97, "epoll_pwait": 22, "seccomp": 277, "getrandom": 278, "membarrier": 283,
-    "pkey_mprotect": 288, "clone3": 435,
+    "unshare": 97, "epoll_pwait": 22, "seccomp": 277, "getrandom": 278, "membarrier": 283, "clone3": 435,
     "landlock_create_ruleset": 444, "landlock_restrict_self": 446,
 }  # fmt: skip
 

@@ -56,6 +56,9 @@ _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _PROT_WRITE, _PROT_EXEC = 2, 4
 _X32_BIT = 0x40000000
 
+PKEY_MPROTECT = {"x86_64": 329, "aarch64": 288}
+"""Another way to a protection; named to be refused only."""
+
 EXECUTABLE_REFUSED = EACCES
 """What `no_executable` answers: not the errno of `program`, so that the one can be told from the other."""
 
@@ -117,9 +120,9 @@ def no_executable(machine: str) -> bytes:
     numbers = kernel.SYSCALLS[machine]
     code = [_op(_LD_WORD, _ARCH), _op(_JEQ, kernel.AUDIT_ARCH[machine], 1, 0), _op(_RET, _KILL_PROCESS)]
     code += [_op(_LD_WORD, _NR), _op(_JGE, _X32_BIT, 0, 1), _op(_RET, _KILL_PROCESS)]
-    for name in ("mmap", "mprotect", "pkey_mprotect"):
+    for number in (numbers["mmap"], numbers["mprotect"], PKEY_MPROTECT[machine]):
         code += _when(
-            numbers[name],
+            number,
             _op(_LD_WORD, _ARG2),
             _op(_AND, _PROT_EXEC),
             _op(_JEQ, _PROT_EXEC, 0, 1),

@@ -5,12 +5,19 @@ Engines here have the sandbox's own settings but for the one under test, and run
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 import time
+import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import geometric_mean
 
 import wasmtime
+from wasmtime.component import Component, Linker
 
+from dvm.demo import EXAMPLES, find_example
 from dvm.sandbox import engine
 from dvm.sandbox.form import Form
 from dvm.sandbox.linear import LinearMemories
@@ -119,6 +126,37 @@ def _time(made: wasmtime.Engine, text: str, size: int, *, metered: bool) -> Time
     return best
 
 
+def _time_command(made: wasmtime.Engine, name: str, *, metered: bool) -> Timed:
+    """An example on its sample, from `run` to its end; what the host does for it is in the time."""
+    found = find_example(name)
+    component = Component(made, found.component.read_bytes())
+    linker = Linker(made)
+    linker.add_wasip2()
+    best = Timed(float("inf"), 0, 0)
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(TIMES):
+            wasi = wasmtime.WasiConfig()
+            wasi.argv = ["component", *found.args]
+            wasi.stdin_file, wasi.stdout_file = str(found.sample), str(Path(folder, "out"))
+            store = wasmtime.Store(made)
+            if metered:
+                store.set_fuel(FUEL)
+            store.set_wasi(wasi)
+            instance = linker.instantiate(store, component)
+            export = next(each for each in component.type.exports(made) if each.startswith("wasi:cli/run@0.2."))
+            index = instance.get_export_index(store, "run", instance.get_export_index(store, export))
+            run = instance.get_func(store, index) if index else None
+            assert run is not None
+            start = time.perf_counter()
+            with contextlib.suppress(wasmtime.ExitTrap):
+                run(store)
+            took = time.perf_counter() - start
+            store.close()
+            output = Path(folder, "out").read_bytes()
+            best = min(best, Timed(took, zlib.crc32(output), 0), key=lambda timed: timed.seconds)
+    return best
+
+
 def compare() -> None:
     """Prints the factor of metering and that of interpreting, for each kernel and all together."""
     memories = LinearMemories()
@@ -128,15 +166,24 @@ def compare() -> None:
         "native": (_engine(Form.NATIVE, memories, metered=True), True),
         "pulley": (_engine(Form.PULLEY, memories, metered=True), True),
     }
+    _table("kernel", KERNELS, lambda made, name, metered: _time(made, *KERNELS[name], metered=metered), engines)
+    _table("example", EXAMPLES, lambda made, name, metered: _time_command(made, name, metered=metered), engines)
+
+
+def _table(
+    kind: str,
+    names: Iterable[str],
+    measure: Callable[[wasmtime.Engine, str, bool], Timed],
+    engines: dict[str, tuple[wasmtime.Engine, bool]],
+) -> None:
     metering, interpreting = [], []
-    for name, (text, size) in KERNELS.items():
-        timed = {how: _time(made, text, size, metered=metered) for how, (made, metered) in engines.items()}
+    for name in names:
+        timed = {how: measure(made, name, metered) for how, (made, metered) in engines.items()}
         assert len({each.result for each in timed.values()}) == 1, timed
         assert timed["native"].fuel == timed["pulley"].fuel, timed
         metering.append(timed["native"].seconds / timed["unmetered"].seconds)
         interpreting.append(timed["pulley"].seconds / timed["native"].seconds)
-        print(f"kernel {name:10} {timed['native'].seconds * 1000:8.1f} ms metered   "
-              f"metering x{metering[-1]:5.2f}   interpreting x{interpreting[-1]:5.1f}   "
-              f"fuel {timed['native'].fuel}")  # fmt: skip
-    print(f"geometric mean of {len(KERNELS)} kernels             "
+        print(f"{kind:7} {name:10} {timed['native'].seconds * 1000:8.1f} ms metered   "
+              f"metering x{metering[-1]:5.2f}   interpreting x{interpreting[-1]:5.1f}")  # fmt: skip
+    print(f"{kind:7} geometric mean                 "
           f"metering x{geometric_mean(metering):5.2f}   interpreting x{geometric_mean(interpreting):5.1f}")  # fmt: skip
