@@ -83,11 +83,12 @@ class Core:
         tags = {} if policy.open_jobs else {"p": (self._me,)}
         now = self._clock.now()
         oldest = now - policy.oldest_s
-        cursors = await self._store.cursors()
+        stored = await self._store.cursors()
+        # A cursor in the future is the trace of a clock that was wrong: it says nothing about the time before now.
+        cursors = {relay: upto for relay, upto in stored.items() if upto <= now + policy.future_s}
         for relay in own:
             pool.add(relay)
-        # A cursor in the future is the trace of a clock that was wrong.
-        since = {relay: min(max(cursors.get(relay, oldest), oldest), now) for relay in own}
+        since = {relay: max(cursors.get(relay, oldest), oldest) for relay in own}
         pool.subscribe(SUBSCRIPTION, (Filter(kinds=(self._terms.kind,), tags=tags),), since)
 
     async def drain(self, grace_s: float) -> None:

@@ -19,7 +19,8 @@ class Policy:
     open_jobs: bool = True
     """Whether to take requests that name no provider."""
     oldest_s: int = 86_400
-    """Requests older than this are not looked at: their answers may already have been forgotten."""
+    """Requests further than this from now, in the past or in the future, are not looked at: when they can be taken,
+    an answer that was given may already have been forgotten."""
     future_s: int = 900
     patience_s: int = 600
     """How long an accepted job may wait for its turn."""
@@ -44,6 +45,8 @@ def consider(
     """
     if created_at < now - policy.oldest_s:
         return NotOurs("too old")
+    if created_at > now + max(policy.oldest_s, policy.future_s):
+        return NotOurs("too far ahead")
     if not read.addressed and not policy.open_jobs:
         return NotOurs("open jobs are off")
     if isinstance(read, Malformed):
