@@ -51,6 +51,7 @@ SMALL_INPUT = Policy(default=replace(DEFAULT, input_bytes=64))
         ([("expiration", str(NOW))], {}, "expired", "publish it again with a later expiration"),
         ([("expiration", "0")], {}, "expired", "had expired when it arrived"),
         ([], {"created_at": NOW + 901}, "created-in-future", "check the clock"),
+        ([], {"created_at": NOW + 86_400}, "created-in-future", "check the clock"),
         ([], {"content": "x" * 65, "policy": SMALL_INPUT}, "input-too-large", "stdin has 65 bytes; at most 64"),
         ([], {"standing": Standing(1_000, 0)}, "busy", "the queue is full; try again later"),
         ([], {"standing": Standing(100, 100)}, "busy", "you have 100 unfinished jobs here"),
@@ -90,6 +91,7 @@ def test_a_bid_below_the_price_is_declined(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("tags", [[], [("bid", "x")], [("expiration", "0")]])
 def test_what_is_too_old_or_not_meant_for_us_gets_no_answer_however_wrong(tags: list[tuple[str, ...]]) -> None:
     assert considered(*tags, created_at=NOW - 86_401) == NotOurs("too old")
+    assert considered(*tags, created_at=NOW + 86_401) == NotOurs("too far ahead")
     assert considered(*tags, policy=Policy(open_jobs=False)) == NotOurs("open jobs are off")
 
 

@@ -78,4 +78,4 @@ def test_the_choice_is_fair_and_complete(queued_ids: set[JobId], running_ids: se
     for key in CUSTOMERS:
         own = [j for j in sorted(queued, key=lambda j: j.born_at) if j.request.customer == key.public]
         first = [i for i in chosen if everything[i].request.customer == key.public]
-        assert first == ids(*own)[: len(served)]
+        assert first == ids(*own)[: len(first)]
