@@ -21,6 +21,8 @@ from relayclient.pool import Pool
 
 SUBSCRIPTION = "jobs"
 FORGET_EVERY_S = 3_600.0
+FORGET_PAUSE_S = 0.1
+"""Between portions, in which jobs go on."""
 SWEEP_EVERY_S = 60.0
 
 
@@ -127,5 +129,5 @@ class Core:
     async def _forget(self) -> None:
         """Delete what ended long ago. The retention is longer than the age up to which requests are looked at."""
         while True:
-            await self._store.forget(self._clock.now() - self._terms.retention_s)
-            await asyncio.sleep(FORGET_EVERY_S)
+            forgotten = await self._store.forget(self._clock.now() - self._terms.retention_s)
+            await asyncio.sleep(FORGET_PAUSE_S if forgotten else FORGET_EVERY_S)

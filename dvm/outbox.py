@@ -15,6 +15,7 @@ from dvm.engine import Engine
 from dvm.ports import Clock, Outgoing, Relays
 from dvm.supervise import Supervisor
 from jobs.facts import ResultAccepted, ResultRefused
+from relayclient.recent import Recent
 from relayclient.verdicts import Verdict
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,8 @@ class Outbox:
         self._clock, self._rng = clock, rng
         self._persistence = persistence or Persistence()
         self._in_flight: set[str] = set()
+        self._answered: Recent[str, dict[str, bool]] = Recent(self._persistence.in_flight_max)
+        """Of answers that wait for another sweep: the relays that are done with them, and whether they have them."""
         self.unheard: set[str] = set()
         """Ids of the answers under way that no relay has accepted yet."""
 
@@ -60,17 +63,23 @@ class Outbox:
         if outgoing.event.id in self._in_flight or len(self._in_flight) >= self._persistence.in_flight_max:
             return
         self._in_flight.add(outgoing.event.id)
-        self.unheard.add(outgoing.event.id)
+        if not any(self._answered.get(outgoing.event.id, {}).values()):
+            self.unheard.add(outgoing.event.id)
         self._tasks.start(self._deliver(outgoing), name=f"send {outgoing.purpose} {outgoing.job[:12]}")
 
     async def _deliver(self, outgoing: Outgoing) -> None:
         targets = tuple(dict.fromkeys((*self._own, *outgoing.relays)))
-        accepted = await asyncio.gather(*(self._send(outgoing, relay) for relay in targets))
+        answered = self._answered.pop(outgoing.event.id, {})
+        asked = [relay for relay in targets if relay not in answered]
+        accepted = await asyncio.gather(*(self._send(outgoing, relay) for relay in asked))
+        answered |= {relay: has for relay, has in zip(asked, accepted, strict=True) if has is not None}
         self.unheard.discard(outgoing.event.id)
         self._in_flight.discard(outgoing.event.id)
-        if outgoing.purpose == "result" and not any(accepted):
+        if outgoing.purpose == "result" and not any(answered.values()):
             await self._engine.absorb(outgoing.job, ResultRefused(f"none of {len(targets)} relays took the result"))
-        if None not in accepted:
+        if None in accepted:
+            self._answered[outgoing.event.id] = answered
+        else:
             self._engine.settle(outgoing.event.id)
 
     async def _send(self, outgoing: Outgoing, relay: str) -> bool | None:
