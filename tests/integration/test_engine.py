@@ -375,6 +375,26 @@ def test_a_job_whose_time_is_over_before_its_turn_is_told_so(path: Path) -> None
     asyncio.run(main())
 
 
+def test_jobs_whose_time_is_over_together_end_in_few_commits(path: Path) -> None:
+    made = events(BATCH_MAX)
+
+    async def main() -> None:
+        outside = Outside(path)
+        outside.components.gate.clear()
+        outside.relays.gate.clear()  # nothing else commits meanwhile
+        async with life(outside) as node:
+            for event in made:
+                await node.hear(event)
+            await node.core.engine.pulse()
+            outside.clock.time = NOW + 601
+            before = node.store.commits
+            node.core.scheduler.wake()
+            await until(lambda: not node.core.engine.live)
+            assert node.store.commits - before <= 3
+
+    asyncio.run(main())
+
+
 def test_a_customer_with_too_many_jobs_is_told_so_and_others_are_not(path: Path) -> None:
     mine = [request_event(created_at=NOW - n) for n in range(4)]
     others = request_event(key=OTHER)
