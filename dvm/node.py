@@ -25,7 +25,7 @@ from dvm.gate import Gate, GatePolicy, Refused, Unreachable, parse_url
 from dvm.home import Home
 from dvm.ports import Components, Sandbox, Store
 from dvm.sandbox import ZygoteSandbox
-from dvm.store import open_store
+from dvm.store import UnusableDatabase, open_store
 from dvm.supervise import Supervisor
 from relayclient.clock import SystemClock
 from relayclient.connection import Dial, Transport, dial_websocket
@@ -118,12 +118,18 @@ class Node:
             loop.add_signal_handler(signum, self._stop)
         async with AsyncExitStack() as rooms:
             rooms.enter_context(self._home.locked())
-            opened = open_store(self._home.database, me=self._key.public, clock=self._clock)
-            store = await rooms.enter_async_context(opened)
+            store = await self._store(rooms)
             sandbox = await rooms.enter_async_context(ZygoteSandbox(self._home.sandbox))
             async with Supervisor() as tasks:
                 await self._serve(tasks, store, sandbox)
                 tasks.cancel()
+
+    async def _store(self, rooms: AsyncExitStack) -> Store:
+        try:
+            opened = open_store(self._home.database, me=self._key.public, clock=self._clock)
+            return await rooms.enter_async_context(opened)
+        except UnusableDatabase as error:
+            raise ConfigError(self._home.database, [str(error)]) from error
 
     def _own_gate(self) -> Gate:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from jobs.grant import CEILING, DEFAULT, Grant
@@ -26,6 +27,9 @@ class Policy:
     """How long an accepted job may wait for its turn."""
     live_max: int = 1_000
     live_per_customer_max: int = 100
+    declines_max: int = 3_600
+    """Errors to requests that were not taken, in an hour; what comes beyond them is passed over in silence."""
+    declines_per_customer_max: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,29 @@ def consider(
     deadline = now + policy.patience_s
     grant = granted(read.ask, policy)
     return Offer(quote(grant), grant, min(deadline, read.expiration or deadline))
+
+
+class Declines:
+    """How many requests were declined in the running hour. Each costs a row, a signature and publications."""
+
+    WINDOW_S = 3_600
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._hour = 0
+        self._of: Counter[str] = Counter()
+
+    def afford(self, customer: str, now: int) -> bool:
+        """Count one more, if it may be said at all."""
+        hour = now // self.WINDOW_S
+        if hour != self._hour:
+            self._hour = hour
+            self._of.clear()
+        within = self._of.total() < self._policy.declines_max
+        if within and self._of[customer] < self._policy.declines_per_customer_max:
+            self._of[customer] += 1
+            return True
+        return False
 
 
 def granted(ask: Ask, policy: Policy) -> Grant:

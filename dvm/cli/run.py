@@ -46,4 +46,6 @@ def run(args: argparse.Namespace) -> int:
         asyncio.run(node.run())
     except HomeError as error:
         raise Trouble(str(error)) from None
+    except ConfigError as error:
+        raise Trouble(str(error), CONFIG) from None
     return 0

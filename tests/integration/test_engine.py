@@ -512,7 +512,7 @@ def test_a_relay_that_has_the_answer_is_left_in_peace_while_another_one_is_away(
         outside = Outside(path)
         outside.relays.says = lambda relay, event: Verdict.TRANSIENT if relay == SECOND else Verdict.ACCEPTED
         async with life(outside) as node:
-            node.core.outbox._persistence = Persistence(first_s=0.001, most_s=0.001, tries=2)
+            node.core.outbox._persistence = Persistence(first_s=0.001, tries=2)
             await node.hear(event)
             sent = outside.relays.sent
             await until(lambda: sum(relay == SECOND for relay, _ in sent) >= 6)  # three sweeps

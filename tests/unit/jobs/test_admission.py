@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs import admission
-from jobs.admission import Policy, Standing, consider, granted
+from jobs.admission import Declines, Policy, Standing, consider, granted
 from jobs.grant import CEILING, DEFAULT, MIB, Grant
 from jobs.model import Msat, Offer
 from jobs.request import Ask, JobRequest, Malformed, NotOurs
@@ -125,3 +125,11 @@ def test_nothing_is_granted_above_the_ceiling_or_above_what_was_asked(ask: Ask, 
 def test_the_ceiling_itself_can_be_had() -> None:
     ask = Ask(fuel=CEILING.fuel, memory_bytes=CEILING.memory_bytes, wall_ms=CEILING.wall_ms)
     assert granted(ask, Policy(default=CEILING)) == CEILING
+
+
+def test_errors_are_counted_by_the_hour() -> None:
+    declines = Declines(Policy(declines_per_customer_max=2, declines_max=3))
+    hour = 3_600 * 1_000
+    assert [declines.afford("a", hour + n) for n in (0, 1, 2)] == [True, True, False]
+    assert [declines.afford("b", hour + n) for n in (3, 4)] == [True, False]  # all together
+    assert declines.afford("a", hour + 3_600)
