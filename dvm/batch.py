@@ -52,12 +52,12 @@ class Batch:
         offer = consider(event.created_at, read, self._policy, self._standing(event.pubkey), now)
         if job_id in self._known or isinstance(offer, NotOurs):
             return
-        if isinstance(offer, Malformed):
-            if self._declines.afford(event.pubkey, now):
-                self._known.add(job_id)
-                self._decline(event, offer, seen_on, now)
+        if isinstance(offer, Malformed) and not self._declines.afford(event.pubkey, now):
             return
         self._known.add(job_id)
+        if isinstance(offer, Malformed):
+            self._decline(event, offer, seen_on, now)
+            return
         assert isinstance(read, JobRequest)  # only for a well-formed request are there terms
         job, orders = born(read, offer, seen_on, now)
         line = StoryLine(now, "Requested", f"seen on {seen_on}", "", job.state.value, describe_orders(orders))
