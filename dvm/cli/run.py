@@ -24,7 +24,7 @@ exit codes:
   0   stopped as asked; what was unfinished continues at the next start
   1   another node runs in this home
   70  a part of the node failed
-  78  the configuration or the key has to be mended first
+  78  the configuration, the key or the database has to be mended first
 """
 
 
