@@ -14,6 +14,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from random import Random
 
 from dvm import control, systemd
@@ -52,6 +53,15 @@ def outbound_gate(relays: Iterable[str], *, local: Iterable[str] = (), mirrors: 
     chosen += [parse_url(url, ("http", "https")) for url in mirrors]
     ports = frozenset({443} | {target.port for target in chosen})
     return Gate(GatePolicy(local=frozenset(local), ports=ports))
+
+
+def operators_gate(config: Config, path: Path) -> Gate:
+    """The gate of a node with this configuration; raises ConfigError, which names the file `path`."""
+    try:
+        mirrors = config.components.mirrors
+        return outbound_gate(config.node.relays, local=config.network.local, mirrors=mirrors)
+    except (Refused, ValueError) as error:
+        raise ConfigError(path, [str(error)]) from None
 
 
 def relay_dial(gate: Gate) -> Dial:
@@ -104,7 +114,7 @@ class Node:
             raise ConfigError(home.config, ["node.relays is empty: a node needs a relay to hear requests from"])
         self._home, self._config = home, config
         self._relays = tuple(dict.fromkeys(map(normalise, config.node.relays)))
-        self._gate = self._own_gate()
+        self._gate = operators_gate(config, home.config)
         self._key: SecretKey = home.read_key()
         self._clock = SystemClock()
         self._rng = Random(os.urandom(16))
@@ -130,13 +140,6 @@ class Node:
             return await rooms.enter_async_context(opened)
         except UnusableDatabase as error:
             raise ConfigError(self._home.database, [str(error)]) from error
-
-    def _own_gate(self) -> Gate:
-        try:
-            local, mirrors = self._config.network.local, self._config.components.mirrors
-            return outbound_gate(self._relays, local=local, mirrors=mirrors)
-        except (Refused, ValueError) as error:
-            raise ConfigError(self._home.config, [str(error)]) from None
 
     def _stop(self) -> None:
         self._stopping.set()

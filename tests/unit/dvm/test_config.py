@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dvm.config import NUMBER_MAX, Config, ConfigError, parse
+from dvm.node import operators_gate
 from jobs.admission import Policy
 
 PATH = Path("config.toml")
@@ -60,3 +61,16 @@ def test_the_largest_numbers_can_be_worked_with() -> None:
     config = parse(tomllib.loads(f"[ceiling]\n{limits}\n[default]\n{limits}\n{days}"), PATH)
     assert config.policy().ceiling.memory_bytes == NUMBER_MAX << 20
     assert config.jobs.retention_days * 86_400 < 1 << 63
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[network]\nlocal = ["8.8.8.8:80"]', "not a loopback address"),
+        ('[components]\nmirrors = ["ftp://mirror.example"]', "must begin with http"),
+    ],
+)
+def test_what_no_gate_can_be_made_of_is_refused_before_the_start(text: str, told: str) -> None:
+    config = parse(tomllib.loads(text), PATH)
+    with pytest.raises(ConfigError, match=told):
+        operators_gate(config, PATH)
