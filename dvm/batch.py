@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dvm.ports import Change, Clock, Outgoing, Refusal, Signer, StoryLine
-from jobs.admission import Policy, Standing, consider
+from jobs.admission import Declines, Policy, Standing, consider
 from jobs.facts import Fact, describe
 from jobs.lifecycle import advance, born, declined
 from jobs.model import Job
@@ -37,12 +37,13 @@ class Batch:
         known: set[JobId],
         signer: Signer,
         policy: Policy,
+        declines: Declines,
         clock: Clock,
     ) -> None:
         self.jobs: dict[JobId, Job] = {}
         self.effects: list[Effect] = []
         self._live, self._live_of, self._known = live, live_of, known
-        self._signer, self._policy, self._clock = signer, policy, clock
+        self._signer, self._policy, self._declines, self._clock = signer, policy, declines, clock
 
     def arrive(self, event: Event, read: JobRequest | Malformed, seen_on: str) -> None:
         """A request becomes a job, or is declined with one error, or is passed over in silence."""
@@ -50,6 +51,8 @@ class Batch:
         now = self._clock.now()
         offer = consider(event.created_at, read, self._policy, self._standing(event.pubkey), now)
         if job_id in self._known or isinstance(offer, NotOurs):
+            return
+        if isinstance(offer, Malformed) and not self._declines.afford(event.pubkey, now):
             return
         self._known.add(job_id)
         if isinstance(offer, Malformed):

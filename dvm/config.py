@@ -14,6 +14,13 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from jobs.admission import Policy
 from jobs.grant import CEILING, DEFAULT, MIB, Grant
+from jobs.params import shown
+from relayclient.errors import InvalidUrl
+from relayclient.urls import normalise
+
+NUMBER_MAX = 1_000_000_000_000
+"""Of any number here: in 64 bits there is room for so many days in seconds, and for so many MiB in bytes."""
+SLOTS_MAX = 256
 
 ENGINES = ("auto", "native", "pulley")
 TIERS = ("A", "B", "C", "D")
@@ -163,8 +170,8 @@ def _value(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
         problems.append(f"{where} must be a list of strings")
     elif type(value) is not kind:
         problems.append(f"{where} must be {_KINDS[kind]}, not {value!r}")
-    elif kind is int and not 0 < value < 1 << 53:
-        problems.append(f"{where} must be a positive number")
+    elif kind is int and not 0 < value <= NUMBER_MAX:
+        problems.append(f"{where} must be a number from 1 to {NUMBER_MAX}")
     return value
 
 
@@ -174,8 +181,11 @@ _KINDS = {int: "a whole number", bool: "true or false", str: "a text in quotes"}
 def _senseless(config: Config) -> list[str]:
     """What each key allows but all together do not."""
     problems = []
-    if config.jobs.retention_days * 86_400 <= config.jobs.oldest_s + Policy().future_s:
-        problems.append("jobs.retention_days must be longer than jobs.oldest_s, or old requests would run twice")
+    # Twice: what was answered while its time lay that far ahead can still be taken when it lies as far back.
+    if config.jobs.retention_days * 86_400 <= 2 * max(config.jobs.oldest_s, Policy().future_s):
+        problems.append("jobs.retention_days must be longer than twice jobs.oldest_s, or old requests would run twice")
+    if config.node.slots > SLOTS_MAX:
+        problems.append(f"node.slots must be at most {SLOTS_MAX}: each is a process")
     if config.components.cache_mib < 8 * config.components.max_mib:
         problems.append("components.cache_mib must be at least 8 times components.max_mib")
     if not 5000 <= config.node.kind <= 5999:
@@ -183,4 +193,9 @@ def _senseless(config: Config) -> list[str]:
     for name, one_of in (("engine", ENGINES), ("lowest_tier", TIERS)):
         if getattr(config.sandbox, name) not in one_of:
             problems.append(f"sandbox.{name} must be one of {', '.join(one_of)}")
+    for relay in config.node.relays:
+        try:
+            normalise(relay)
+        except InvalidUrl as error:
+            problems.append(f"node.relays: {shown(relay)}: {error.detail}")
     return problems

@@ -21,6 +21,8 @@ from relayclient.pool import Pool
 
 SUBSCRIPTION = "jobs"
 FORGET_EVERY_S = 3_600.0
+FORGET_PAUSE_S = 0.1
+"""Between portions, in which jobs go on."""
 SWEEP_EVERY_S = 60.0
 
 
@@ -83,11 +85,12 @@ class Core:
         tags = {} if policy.open_jobs else {"p": (self._me,)}
         now = self._clock.now()
         oldest = now - policy.oldest_s
-        cursors = await self._store.cursors()
+        stored = await self._store.cursors()
+        # A cursor in the future is the trace of a clock that was wrong: it says nothing about the time before now.
+        cursors = {relay: upto for relay, upto in stored.items() if upto <= now + policy.future_s}
         for relay in own:
             pool.add(relay)
-        # A cursor in the future is the trace of a clock that was wrong.
-        since = {relay: min(max(cursors.get(relay, oldest), oldest), now) for relay in own}
+        since = {relay: max(cursors.get(relay, oldest), oldest) for relay in own}
         pool.subscribe(SUBSCRIPTION, (Filter(kinds=(self._terms.kind,), tags=tags),), since)
 
     async def drain(self, grace_s: float) -> None:
@@ -126,5 +129,5 @@ class Core:
     async def _forget(self) -> None:
         """Delete what ended long ago. The retention is longer than the age up to which requests are looked at."""
         while True:
-            await self._store.forget(self._clock.now() - self._terms.retention_s)
-            await asyncio.sleep(FORGET_EVERY_S)
+            forgotten = await self._store.forget(self._clock.now() - self._terms.retention_s)
+            await asyncio.sleep(FORGET_PAUSE_S if forgotten else FORGET_EVERY_S)

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from dvm.batch import Batch
 from dvm.ports import Change, Clock, Outgoing, Signer, Store
-from jobs.admission import Policy
+from jobs.admission import Declines, Policy
 from jobs.facts import Fact, NodeRestarted
 from jobs.lifecycle import ImpossibleTransition
 from jobs.model import Job
@@ -84,6 +84,7 @@ class Engine:
         self._live_of: Counter[str] = Counter()
         self._store, self._signer, self._clock, self._policy = store, signer, clock, policy
         self._queue: asyncio.Queue[_Item] = asyncio.Queue(QUEUE_MAX)
+        self._declines = Declines(policy)
         self._settled: list[str] = []
         self._consequences: Consequences | None = None
 
@@ -181,6 +182,7 @@ class Engine:
             known=known,
             signer=self._signer,
             policy=self._policy,
+            declines=self._declines,
             clock=self._clock,
         )
 

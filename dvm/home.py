@@ -70,6 +70,8 @@ class Home:
         """The node's key: from a systemd credential if there is one, else from the key file. Raises HomeError."""
         text = credential(KEY_CREDENTIAL)
         try:
+            if text is None and self.key.stat().st_mode & 0o077:
+                raise HomeError(f"others may read {self.key}; `chmod 600 {self.key}`, if nobody has")
             return SecretKey.from_nsec(text or self.key.read_text(encoding="utf-8").strip())
         except FileNotFoundError:
             raise HomeError(f"there is no key in {self.path}; `dvm init --home {self.path}` makes one") from None

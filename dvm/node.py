@@ -14,6 +14,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -26,7 +27,7 @@ from dvm.gate import Gate, GatePolicy, Refused, Unreachable, parse_url
 from dvm.home import Home
 from dvm.ports import Components, Sandbox, Store
 from dvm.sandbox import Tier, ZygoteSandbox
-from dvm.store import open_store
+from dvm.store import UnusableDatabase, open_store
 from dvm.supervise import Supervisor
 from relayclient.clock import SystemClock
 from relayclient.connection import Dial, Transport, dial_websocket
@@ -53,6 +54,15 @@ def outbound_gate(relays: Iterable[str], *, local: Iterable[str] = (), mirrors: 
     chosen += [parse_url(url, ("http", "https")) for url in mirrors]
     ports = frozenset({443} | {target.port for target in chosen})
     return Gate(GatePolicy(local=frozenset(local), ports=ports))
+
+
+def operators_gate(config: Config, path: Path) -> Gate:
+    """The gate of a node with this configuration; raises ConfigError, which names the file `path`."""
+    try:
+        mirrors = config.components.mirrors
+        return outbound_gate(config.node.relays, local=config.network.local, mirrors=mirrors)
+    except (Refused, ValueError) as error:
+        raise ConfigError(path, [str(error)]) from None
 
 
 def relay_dial(gate: Gate) -> Dial:
@@ -105,7 +115,7 @@ class Node:
             raise ConfigError(home.config, ["node.relays is empty: a node needs a relay to hear requests from"])
         self._home, self._config = home, config
         self._relays = tuple(dict.fromkeys(map(normalise, config.node.relays)))
-        self._gate = self._own_gate()
+        self._gate = operators_gate(config, home.config)
         self._key: SecretKey = home.read_key()
         self._clock = SystemClock()
         self._rng = Random(os.urandom(16))
@@ -119,8 +129,7 @@ class Node:
             loop.add_signal_handler(signum, self._stop)
         async with AsyncExitStack() as rooms:
             rooms.enter_context(self._home.locked())
-            opened = open_store(self._home.database, me=self._key.public, clock=self._clock)
-            store = await rooms.enter_async_context(opened)
+            store = await self._store(rooms)
             made = ZygoteSandbox(self._home.sandbox, engine=self._config.sandbox.engine)
             sandbox = await rooms.enter_async_context(made)
             self._holds = await self._judge(sandbox)
@@ -146,12 +155,12 @@ class Node:
             "warning": sandbox.warning,
         }
 
-    def _own_gate(self) -> Gate:
+    async def _store(self, rooms: AsyncExitStack) -> Store:
         try:
-            local, mirrors = self._config.network.local, self._config.components.mirrors
-            return outbound_gate(self._relays, local=local, mirrors=mirrors)
-        except (Refused, ValueError) as error:
-            raise ConfigError(self._home.config, [str(error)]) from None
+            opened = open_store(self._home.database, me=self._key.public, clock=self._clock)
+            return await rooms.enter_async_context(opened)
+        except UnusableDatabase as error:
+            raise ConfigError(self._home.database, [str(error)]) from error
 
     def _stop(self) -> None:
         self._stopping.set()

@@ -15,6 +15,7 @@ from dvm.engine import Engine
 from dvm.ports import Clock, Outgoing, Relays
 from dvm.supervise import Supervisor
 from jobs.facts import ResultAccepted, ResultRefused
+from relayclient.recent import Recent
 from relayclient.verdicts import Verdict
 
 log = logging.getLogger(__name__)
@@ -25,13 +26,13 @@ class Persistence:
     """How long to try."""
 
     first_s: float = 1.0
-    most_s: float = 300.0
-    own_s: int = 86_400
-    """Own relays are tried until the answer is this old."""
+    """The pause after the first try; each further one is twice as long."""
     tries: int = 5
-    """How often in a row to try a relay that only the customer named, or when another one has the answer."""
-    in_flight_max: int = 5_000
-    """Answers in memory at a time. More stay in the store, where the next sweep finds them."""
+    """How often in a row. A relay that only the customer named is then given up."""
+    own_s: int = 86_400
+    """Own relays are asked again with every sweep, until the answer is this old."""
+    in_flight_max: int = 1_000
+    """Answers in memory at a time. More stay in the store, where a sweep finds them."""
 
 
 class Outbox:
@@ -52,6 +53,8 @@ class Outbox:
         self._clock, self._rng = clock, rng
         self._persistence = persistence or Persistence()
         self._in_flight: set[str] = set()
+        self._answered: Recent[str, dict[str, bool]] = Recent(self._persistence.in_flight_max)
+        """Of answers that wait for another sweep: the relays that are done with them, and whether they have them."""
         self.unheard: set[str] = set()
         """Ids of the answers under way that no relay has accepted yet."""
 
@@ -60,21 +63,27 @@ class Outbox:
         if outgoing.event.id in self._in_flight or len(self._in_flight) >= self._persistence.in_flight_max:
             return
         self._in_flight.add(outgoing.event.id)
-        self.unheard.add(outgoing.event.id)
+        if not any(self._answered.get(outgoing.event.id, {}).values()):
+            self.unheard.add(outgoing.event.id)
         self._tasks.start(self._deliver(outgoing), name=f"send {outgoing.purpose} {outgoing.job[:12]}")
 
     async def _deliver(self, outgoing: Outgoing) -> None:
         targets = tuple(dict.fromkeys((*self._own, *outgoing.relays)))
-        accepted = await asyncio.gather(*(self._send(outgoing, relay) for relay in targets))
+        answered = self._answered.pop(outgoing.event.id, {})
+        asked = [relay for relay in targets if relay not in answered]
+        accepted = await asyncio.gather(*(self._send(outgoing, relay) for relay in asked))
+        answered |= {relay: has for relay, has in zip(asked, accepted, strict=True) if has is not None}
         self.unheard.discard(outgoing.event.id)
         self._in_flight.discard(outgoing.event.id)
-        if outgoing.purpose == "result" and not any(accepted):
+        if None in accepted:
+            self._answered[outgoing.event.id] = answered
+            return
+        if outgoing.purpose == "result" and not any(answered.values()):
             await self._engine.absorb(outgoing.job, ResultRefused(f"none of {len(targets)} relays took the result"))
-        if None not in accepted:
-            self._engine.settle(outgoing.event.id)
+        self._engine.settle(outgoing.event.id)
 
     async def _send(self, outgoing: Outgoing, relay: str) -> bool | None:
-        """Send to one relay until it has answered for good; whether it has the event, or None to ask again later."""
+        """Send to one relay, a few times if need be; whether it has the event for good, or None to ask again later."""
         tries = 0
         while True:
             verdict, text = await self._relays.publish(outgoing.event, relay)
@@ -89,7 +98,7 @@ class Outbox:
             if verdict is Verdict.REFUSED or self._spent(outgoing, relay, tries):
                 log.warning("relay gave no place to an answer", extra={"action": "refused", **about})
                 return False
-            if tries >= self._persistence.tries and outgoing.event.id not in self.unheard:
+            if tries >= self._persistence.tries:
                 return None
             await asyncio.sleep(self._pause(tries))
 
@@ -102,5 +111,4 @@ class Outbox:
 
     def _pause(self, tries: int) -> float:
         """Doubling, with jitter so that a relay that comes back is not met by everything at once."""
-        limit = min(self._persistence.first_s * 2.0 ** min(tries - 1, 30), self._persistence.most_s)
-        return limit * self._rng.uniform(0.5, 1.0)
+        return self._persistence.first_s * 2.0 ** (tries - 1) * self._rng.uniform(0.5, 1.0)

@@ -205,7 +205,7 @@ class Store(Protocol):
         ...
 
     async def unsettled(self, limit: int = 1_000) -> list[Outgoing]:
-        """Outgoing events that still need sending, oldest first."""
+        """Outgoing events that still need sending, oldest first; of more than `limit` the oldest and the newest."""
         ...
 
     async def cursors(self) -> dict[str, int]:
@@ -221,7 +221,7 @@ class Store(Protocol):
         ...
 
     async def forget(self, before: int) -> int:
-        """Delete jobs that ended before the unix time `before`; returns how many."""
+        """Delete some jobs that ended before the unix time `before`; returns how many, 0 when there are no more."""
         ...
 
 

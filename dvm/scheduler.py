@@ -52,6 +52,5 @@ class Scheduler:
 
     async def _expire(self) -> None:
         now = self._clock.now()
-        for job in self.in_state(JobState.FETCHING, JobState.QUEUED):
-            if now > job.offer.deadline:
-                await self._engine.absorb(job.id, DeadlinePassed(job.state))
+        late = [job for job in self.in_state(JobState.FETCHING, JobState.QUEUED) if now > job.offer.deadline]
+        await asyncio.gather(*(self._engine.absorb(job.id, DeadlinePassed(job.state)) for job in late))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from jobs.grant import CEILING, DEFAULT, Grant
@@ -19,12 +20,16 @@ class Policy:
     open_jobs: bool = True
     """Whether to take requests that name no provider."""
     oldest_s: int = 86_400
-    """Requests older than this are not looked at: their answers may already have been forgotten."""
+    """Requests further than this from now, in the past or in the future, are not looked at: when they can be taken,
+    an answer that was given may already have been forgotten."""
     future_s: int = 900
     patience_s: int = 600
     """How long an accepted job may wait for its turn."""
     live_max: int = 1_000
     live_per_customer_max: int = 100
+    declines_max: int = 3_600
+    """Errors to requests that were not taken, in an hour; what comes beyond them is passed over in silence."""
+    declines_per_customer_max: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ def consider(
     """
     if created_at < now - policy.oldest_s:
         return NotOurs("too old")
+    if created_at > now + max(policy.oldest_s, policy.future_s):
+        return NotOurs("too far ahead")
     if not read.addressed and not policy.open_jobs:
         return NotOurs("open jobs are off")
     if isinstance(read, Malformed):
@@ -54,6 +61,29 @@ def consider(
     deadline = now + policy.patience_s
     grant = granted(read.ask, policy)
     return Offer(quote(grant), grant, min(deadline, read.expiration or deadline))
+
+
+class Declines:
+    """How many requests were declined in the running hour. Each costs a row, a signature and publications."""
+
+    WINDOW_S = 3_600
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._hour = 0
+        self._of: Counter[str] = Counter()
+
+    def afford(self, customer: str, now: int) -> bool:
+        """Count one more, if it may be said at all."""
+        hour = now // self.WINDOW_S
+        if hour != self._hour:
+            self._hour = hour
+            self._of.clear()
+        within = self._of.total() < self._policy.declines_max
+        if within and self._of[customer] < self._policy.declines_per_customer_max:
+            self._of[customer] += 1
+            return True
+        return False
 
 
 def granted(ask: Ask, policy: Policy) -> Grant:

@@ -69,7 +69,7 @@ CEILING = Grant(
     memory_bytes=512 * MIB,
     wall_ms=60_000,
     input_bytes=64 * 1024,
-    output_bytes=45_000,
-    log_bytes=16_384,
+    output_bytes=40_960,
+    log_bytes=4_096,
 )
 """What a request can get at most, unless the operator sets another ceiling."""

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from dvm.cli.options import add_home, home_of
 from dvm.cli.terminal import CONFIG, Voice, complain, print_json
 from dvm.config import ConfigError, load
+from dvm.node import operators_gate
 
 DESCRIPTION = "Check the configuration file; all its problems are named at once. --json prints every value in force."
 EPILOG = """\
@@ -34,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     path = home_of(args).config
     try:
         config = load(path)
+        operators_gate(config, path)
     except ConfigError as error:
         for problem in error.problems:
             complain(f"{path}: {problem}")

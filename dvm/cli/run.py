@@ -24,7 +24,7 @@ exit codes:
   0   stopped as asked; what was unfinished continues at the next start
   1   another node runs in this home
   70  a part of the node failed
-  78  the configuration, the key, or what this machine gives the sandbox has to be mended first
+  78  the configuration, the key, the database, or what this machine gives the sandbox has to be mended first
 """
 
 
@@ -44,8 +44,8 @@ def run(args: argparse.Namespace) -> int:
         raise Trouble(str(error), CONFIG) from None
     try:
         asyncio.run(node.run())
-    except ConfigError as error:
-        raise Trouble(str(error), CONFIG) from None
     except HomeError as error:
         raise Trouble(str(error)) from None
+    except ConfigError as error:
+        raise Trouble(str(error), CONFIG) from None
     return 0

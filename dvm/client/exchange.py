@@ -129,30 +129,37 @@ class _Exchange:
     """The first error of each node."""
     working: set[str] = field(default_factory=set)
     """Nodes that said they work on it."""
+    said: dict[str, Published] = field(default_factory=dict)
+    """What each relay said last to the request."""
 
     async def answer(self, wait_s: float) -> Answer:
         try:
             async with asyncio.timeout(wait_s):
                 return await self.end
         except TimeoutError:
-            return next(iter(self.failed.values()), NoAnswer())
+            return next(iter(self.failed.values()), None) or (NoAnswer() if self._sent() else self._unsent())
 
     async def publish(self, pool: Pool, network: Network) -> None:
-        said = await asyncio.gather(*(self._publish(pool, relay, network.rng) for relay in network.relays))
-        if all(each.verdict is not Verdict.ACCEPTED for each in said):
-            self._finish(Unsent(tuple(said)))
+        await asyncio.gather(*(self._publish(pool, relay, network.rng) for relay in network.relays))
+        if not self._sent():
+            self._finish(self._unsent())
 
-    async def _publish(self, pool: Pool, relay: str, rng: Random) -> Published:
-        verdict, text = Verdict.TRANSIENT, ""
+    def _sent(self) -> bool:
+        """Whether a relay has the request, as far as is known; an answer came from one that has it."""
+        return self.heard > 0 or any(each.verdict is Verdict.ACCEPTED for each in self.said.values())
+
+    def _unsent(self) -> Unsent:
+        return Unsent(tuple(self.said.values()))
+
+    async def _publish(self, pool: Pool, relay: str, rng: Random) -> None:
+        self.said[relay] = Published(relay, Verdict.TRANSIENT, "")
         for tried in range(TRIES):
-            verdict, text = await pool.publish(self.request.event, relay)
-            if verdict is not Verdict.TRANSIENT:
+            self.said[relay] = said = Published(relay, *await pool.publish(self.request.event, relay))
+            if said.verdict is not Verdict.TRANSIENT:
                 break
             if tried < TRIES - 1:
                 await asyncio.sleep(RETRY_S * 2**tried * rng.uniform(0.5, 1.0))
-        said = Published(relay, verdict, text)
-        self.tell(said)
-        return said
+        self.tell(self.said[relay])
 
     async def hear(self, news: News) -> None:
         if not isinstance(news, EventSeen) or self.heard >= HEARD_MAX or self.end.done():

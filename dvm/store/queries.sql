@@ -27,7 +27,12 @@ INSERT INTO cursors (relay, upto) VALUES (?, ?) ON CONFLICT (relay) DO UPDATE SE
 SELECT * FROM jobs WHERE ended_at IS NULL ORDER BY born_at, rowid;
 
 -- name: unsettled
-SELECT job, purpose, event, relays FROM outbox WHERE settled_at IS NULL ORDER BY rowid LIMIT ?;
+-- From both ends of what waits: an answer that was never sent is among the newest, behind however many that wait for a
+-- relay that is down; the oldest are those that are to be given up.
+SELECT job, purpose, event, relays FROM outbox WHERE rowid IN (
+    SELECT * FROM (SELECT rowid FROM outbox WHERE settled_at IS NULL ORDER BY rowid LIMIT ?1)
+    UNION SELECT * FROM (SELECT rowid FROM outbox WHERE settled_at IS NULL ORDER BY rowid DESC LIMIT ?1)
+) ORDER BY rowid;
 
 -- name: cursors
 SELECT relay, upto FROM cursors;
@@ -47,5 +52,14 @@ SELECT job, purpose, event, relays FROM outbox WHERE job = ? ORDER BY rowid;
 
 -- name: forget
 -- An answer that is still being sent keeps its job.
-DELETE FROM jobs WHERE ended_at < ?1
-  AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.job = jobs.id AND settled_at IS NULL);
+DELETE FROM jobs WHERE rowid IN (
+    SELECT rowid FROM jobs WHERE ended_at < ?1
+    AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.job = jobs.id AND settled_at IS NULL)
+    LIMIT ?2
+);
+
+-- name: owner
+SELECT lower(hex(pubkey)) FROM owner;
+
+-- name: take_ownership
+INSERT INTO owner (pubkey) VALUES (from_hex(?));

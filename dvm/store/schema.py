@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import aiosqlite
 
-from dvm.store.sql import migrations
+from dvm.store.sql import migrations, queries
+from relayclient.keys import npub
 
 APPLICATION_ID = 0x64766D31
 """Marks the file as ours (SQLite header, `PRAGMA application_id`): "dvm1"."""
@@ -14,12 +15,16 @@ class UnusableDatabase(Exception):
     """The file cannot be used; the message says why and what to do."""
 
 
-async def prepare(db: aiosqlite.Connection) -> None:
-    """Apply settings and missing migrations. Raises UnusableDatabase for a foreign, newer or damaged file."""
+async def prepare(db: aiosqlite.Connection, me: str) -> None:
+    """Apply settings and missing migrations. Raises UnusableDatabase for a foreign, newer or damaged file.
+
+    `me` is the node's public key, 64 hex digits; a file of another node is foreign too. The function `from_hex` exists.
+    """
     try:
         await _check_ours(db)
         await _apply_settings(db)
         await _migrate(db)
+        await _check_owner(db, me)
     except aiosqlite.OperationalError as error:  # locked, read-only, disk full: the bytes are not to blame
         raise UnusableDatabase(f"the database cannot be used now ({error})") from error
     except aiosqlite.DatabaseError as error:
@@ -64,6 +69,16 @@ async def _migrate(db: aiosqlite.Connection) -> None:
             # a file without it is either empty or not ours.
             marks = f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {number};"
             await db.executescript(f"BEGIN IMMEDIATE;\n{script}\n{marks}\nCOMMIT;")
+
+
+async def _check_owner(db: aiosqlite.Connection, me: str) -> None:
+    """With another key the node would go on as somebody else, and leave unanswered what its customers asked it."""
+    owners = [row[0] for row in await db.execute_fetchall(queries()["owner"])]
+    if not owners:
+        await db.execute_fetchall(queries()["take_ownership"], (me,))
+    elif owners != [me]:
+        told = f"the database belongs to {npub(owners[0])}, the key here is {npub(me)}"
+        raise UnusableDatabase(f"{told}; put the old key back, or move the database away")
 
 
 async def _objects(db: aiosqlite.Connection) -> int:

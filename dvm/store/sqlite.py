@@ -28,6 +28,9 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+FORGET_MAX = 500
+"""Jobs deleted in one go: commits wait meanwhile, and the watchdog with them."""
+
 _PREFIX = re.compile("[0-9a-f]{1,64}")
 
 
@@ -69,7 +72,7 @@ class SqliteStore:
         return jobs
 
     async def unsettled(self, limit: int = 1_000) -> list[Outgoing]:
-        return [rows.read_outgoing(row) for row in await self._all("unsettled", (limit,))]
+        return [rows.read_outgoing(row) for row in await self._all("unsettled", ((limit + 1) // 2,))]
 
     async def cursors(self) -> dict[str, int]:
         return {row["relay"]: row["upto"] for row in await self._all("cursors")}
@@ -91,7 +94,7 @@ class SqliteStore:
 
     async def forget(self, before: int) -> int:
         def work(db: sqlite3.Connection) -> int:
-            return db.execute(queries()["forget"], (before,)).rowcount
+            return db.execute(queries()["forget"], (before, FORGET_MAX)).rowcount
 
         return await _visit(self._db, work)
 
@@ -183,7 +186,7 @@ async def open_store(path: Path, *, me: str, clock: Clock, connect: Connect = _c
     try:
         db.row_factory = sqlite3.Row
         await db.create_function("from_hex", 1, bytes.fromhex, deterministic=True)
-        await prepare(db)
+        await prepare(db, me)
         yield SqliteStore(db, me=me, clock=clock)
     finally:
         await asyncio.shield(db.close())

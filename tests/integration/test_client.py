@@ -165,12 +165,14 @@ def test_a_node_that_works_on_it_is_waited_for(relay: str) -> None:
     assert any(isinstance(what, Progress) for what in heard)
 
 
-def test_no_relay_at_all() -> None:
+@pytest.mark.parametrize("wait_s", [40, 0.5])
+def test_no_relay_at_all(wait_s: float) -> None:
+    """Also when the time is over before the last try: what no relay took is not published."""
     request = ask(A)
     with socket.socket() as held:  # bound, so that nobody else serves there, and not listening
         held.bind(("127.0.0.1", 0))
         gone = f"ws://127.0.0.1:{held.getsockname()[1]}"
-        answer = asyncio.run(submit(request, A.public, network(gone), wait_s=40, tell=lambda _: None))
+        answer = asyncio.run(submit(request, A.public, network(gone), wait_s=wait_s, tell=lambda _: None))
     assert isinstance(answer, Unsent)
     assert [each.relay for each in answer.said] == [gone]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sized
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence, Sized
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,6 +16,7 @@ import pytest
 
 from dvm.core import Core, Terms, World
 from dvm.engine import BATCH_MAX, Engine
+from dvm.outbox import Persistence
 from dvm.ports import Fetched, FetchFailed, JobRecord, Outgoing, Run, Transaction
 from dvm.store import SqliteStore, open_store
 from dvm.supervise import Supervisor
@@ -27,9 +28,14 @@ from jobs.model import Job, JobState
 from jobs.orders import Order
 from jobs.outcome import Outcome, RunReport
 from jobs.request import JobId, JobRequest, Malformed
+from relayclient.clock import SystemClock
+from relayclient.connection import Transport
+from relayclient.errors import ConnectFailed
 from relayclient.event import Event
+from relayclient.filters import Filter
 from relayclient.keys import LocalSigner
-from relayclient.news import CaughtUp, EventSeen
+from relayclient.news import CaughtUp, EventSeen, News
+from relayclient.pool import Pool
 from relayclient.verdicts import Verdict
 from tests.support.requests import (
     NODE,
@@ -119,6 +125,23 @@ class Outside:
     def __post_init__(self) -> None:
         for gate in (self.components.gate, self.sandbox.gate, self.relays.gate):
             gate.set()
+
+
+class RecordedPool(Pool):
+    """A pool that nobody runs, and what was wanted of it."""
+
+    def __init__(self) -> None:
+        async def dial(url: str) -> Transport:
+            raise ConnectFailed(url)
+
+        async def news(_: News) -> None: ...
+
+        super().__init__(dial=dial, clock=SystemClock(), rng=Random(0), news=news)
+        self.since: dict[str, int] = {}
+
+    def subscribe(self, name: str, filters: Sequence[Filter], since: Mapping[str, int] | None = None) -> None:
+        super().subscribe(name, filters, since)
+        self.since = dict(since or {})
 
 
 async def until(ready: Callable[[], bool] | Callable[[], Awaitable[bool]]) -> None:
@@ -352,6 +375,26 @@ def test_a_job_whose_time_is_over_before_its_turn_is_told_so(path: Path) -> None
     asyncio.run(main())
 
 
+def test_jobs_whose_time_is_over_together_end_in_few_commits(path: Path) -> None:
+    made = events(BATCH_MAX)
+
+    async def main() -> None:
+        outside = Outside(path)
+        outside.components.gate.clear()
+        outside.relays.gate.clear()  # nothing else commits meanwhile
+        async with life(outside) as node:
+            for event in made:
+                await node.hear(event)
+            await node.core.engine.pulse()
+            outside.clock.time = NOW + 601
+            before = node.store.commits
+            node.core.scheduler.wake()
+            await until(lambda: not node.core.engine.live)
+            assert node.store.commits - before <= 3
+
+    asyncio.run(main())
+
+
 def test_a_customer_with_too_many_jobs_is_told_so_and_others_are_not(path: Path) -> None:
     mine = [request_event(created_at=NOW - n) for n in range(4)]
     others = request_event(key=OTHER)
@@ -455,6 +498,51 @@ def test_the_same_event_is_sent_after_any_number_of_restarts(path: Path) -> None
             record = await node.comes_to(event, "done")
         assert seen == {result(record)}
         assert outside.sandbox.runs == []
+
+    asyncio.run(main())
+
+
+def test_a_relay_that_has_the_answer_is_left_in_peace_while_another_one_is_away(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dvm.core.SWEEP_EVERY_S", 0.05)
+    event = request_event(content="hello")
+
+    async def main() -> None:
+        outside = Outside(path)
+        outside.relays.says = lambda relay, event: Verdict.TRANSIENT if relay == SECOND else Verdict.ACCEPTED
+        async with life(outside) as node:
+            node.core.outbox._persistence = Persistence(first_s=0.001, tries=2)
+            await node.hear(event)
+            sent = outside.relays.sent
+            await until(lambda: sum(relay == SECOND for relay, _ in sent) >= 6)  # three sweeps
+            assert sum(relay == RELAY for relay, _ in sent) == 1
+            assert not node.core.outbox.unheard
+            outside.relays.says = lambda relay, event: Verdict.ACCEPTED
+            await node.settled()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked_from"),
+    [
+        (None, NOW - 86_400),
+        (NOW - 100_000, NOW - 86_400),
+        (NOW - 50, NOW - 50),
+        (NOW + 50, NOW + 50),  # the session asks from its own time at the latest
+        (NOW + 31_536_000, NOW - 86_400),  # the clock was wrong: nothing is known about the time before now
+    ],
+)
+def test_a_relay_is_asked_from_where_it_was_last_handled(path: Path, stored: int | None, asked_from: int) -> None:
+    async def main() -> None:
+        async with life(Outside(path)) as node:
+            if stored is not None:
+                await node.core.engine.move_cursor(RELAY, stored)
+                await node.core.engine.pulse()
+            pool = RecordedPool()
+            await node.core.listen(pool)
+            assert pool.since[RELAY] == asked_from
 
     asyncio.run(main())
 

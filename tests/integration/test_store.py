@@ -26,7 +26,8 @@ from jobs.lifecycle import declined
 from jobs.model import Job, JobState
 from jobs.request import JobId, Malformed
 from relayclient.event import Event
-from tests.support.requests import NODE, NOW, RELAY, SetClock, new_job, request_event, run_report
+from relayclient.keys import npub
+from tests.support.requests import NODE, NOW, OTHER, RELAY, SetClock, new_job, request_event, run_report
 
 T = TypeVar("T")
 
@@ -253,6 +254,18 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(path: Path) -> 
     assert refused(path) == told
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (99,)
+
+
+def test_the_database_of_another_key_is_refused_and_left_alone(path: Path) -> None:
+    with_store(path, nothing)
+
+    async def as_another() -> None:
+        async with open_store(path, me=OTHER.public, clock=SetClock()):
+            pass
+
+    with pytest.raises(UnusableDatabase, match=f"belongs to {npub(NODE.public)}, the key here is .*; put the old key"):
+        asyncio.run(as_another())
+    with_store(path, nothing)
 
 
 def test_a_folder_or_an_unreachable_path_is_refused(path: Path, tmp_path: Path) -> None:
@@ -489,6 +502,17 @@ def test_settled_answers_are_not_sent_again(path: Path) -> None:
     with_store(path, act)
 
 
+def test_of_many_unsent_answers_the_oldest_and_the_newest_are_found(path: Path) -> None:
+    async def act(store: SqliteStore) -> None:
+        refusals = [refusal(request_event(named=False, created_at=NOW + n)) for n in range(7)]
+        await save(store, *refusals)
+        answers = [each.outgoing for each in refusals]
+        assert await store.unsettled(4) == [*answers[:2], *answers[-2:]]
+        assert await store.unsettled(8) == answers
+
+    with_store(path, act)
+
+
 def test_a_cursor_never_moves_back(path: Path) -> None:
     async def act(store: SqliteStore) -> None:
         for upto in (5, 9, 7):
@@ -585,6 +609,18 @@ def test_what_ended_long_ago_is_forgotten_but_not_while_its_answer_is_under_way(
         async with store.transaction() as tx:
             await tx.settle([answers[1].event.id])
         assert await store.forget(NOW + 1) == 1
+
+    with_store(path, act)
+
+
+def test_no_more_is_forgotten_in_one_go_than_commits_can_wait_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dvm.store.sqlite.FORGET_MAX", 2)
+    ended = [replace(aged(n), state=JobState.FAILED, code="trap", ended_at=NOW) for n in range(5)]
+
+    async def act(store: SqliteStore) -> None:
+        await save(store, *map(birth, map(aged, range(5))))
+        await save(store, *(move(job, JobState.FETCHING) for job in ended))
+        assert [await store.forget(NOW + 1) for _ in range(4)] == [2, 2, 1, 0]
 
     with_store(path, act)
 

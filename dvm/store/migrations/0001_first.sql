@@ -1,5 +1,9 @@
 -- Jobs, their stories, and the signed events that answer them.
 
+CREATE TABLE owner (
+    pubkey BLOB PRIMARY KEY CHECK (length(pubkey) = 32)          -- the one node that signs these answers
+) STRICT;
+
 CREATE TABLE jobs (
     id        BLOB    PRIMARY KEY CHECK (length(id) = 32),       -- id of the request event
     customer  BLOB    NOT NULL CHECK (length(customer) = 32),

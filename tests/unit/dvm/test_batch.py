@@ -8,7 +8,7 @@ import pytest
 
 from dvm.batch import Batch
 from dvm.ports import Change, Refusal
-from jobs.admission import Policy
+from jobs.admission import Declines, Policy
 from jobs.facts import NodeRestarted, PartsFetched, ResultAccepted, RunEnded, SlotGranted, WorkLingers
 from jobs.lifecycle import ImpossibleTransition
 from jobs.model import Job, JobState
@@ -56,6 +56,7 @@ def batch(*live: Job, known: set[JobId] | None = None, policy: Policy | None = N
         known=known or set(),
         signer=CountingSigner(),
         policy=policy or Policy(),
+        declines=Declines(policy or Policy()),
         clock=SetClock(),
     )
 
@@ -204,8 +205,22 @@ def test_nothing_of_the_live_jobs_is_touched() -> None:
         known=set(),
         signer=CountingSigner(),
         policy=Policy(),
+        declines=Declines(Policy()),
         clock=SetClock(),
     )
     into.advance(job.id, PartsFetched(5))
     arrive(into, request_event(created_at=NOW - 1))
     assert live == {job.id: job}
+
+
+def test_a_flood_of_wrong_requests_is_answered_only_so_often() -> None:
+    """Each error costs a row, a signature and publications; beyond the limits there is silence, and no row."""
+    into = batch(policy=Policy(declines_per_customer_max=3, declines_max=5))
+    for n in range(10):
+        arrive(into, request_event(named=False, content=f"{n}"))
+    assert len(into.effects) == 3
+    for n in range(10):
+        arrive(into, request_event(named=False, content=f"{n}", key=OTHER))
+    assert len(into.effects) == 5
+    arrive(into, request_event(key=OTHER))
+    assert len(into.effects) == 6, "a good request is taken all the same"

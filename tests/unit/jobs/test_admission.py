@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs import admission
-from jobs.admission import Policy, Standing, consider, granted
+from jobs.admission import Declines, Policy, Standing, consider, granted
 from jobs.grant import CEILING, DEFAULT, MIB, Grant
 from jobs.model import Msat, Offer
 from jobs.request import Ask, JobRequest, Malformed, NotOurs
@@ -51,6 +51,7 @@ SMALL_INPUT = Policy(default=replace(DEFAULT, input_bytes=64))
         ([("expiration", str(NOW))], {}, "expired", "publish it again with a later expiration"),
         ([("expiration", "0")], {}, "expired", "had expired when it arrived"),
         ([], {"created_at": NOW + 901}, "created-in-future", "check the clock"),
+        ([], {"created_at": NOW + 86_400}, "created-in-future", "check the clock"),
         ([], {"content": "x" * 65, "policy": SMALL_INPUT}, "input-too-large", "stdin has 65 bytes; at most 64"),
         ([], {"standing": Standing(1_000, 0)}, "busy", "the queue is full; try again later"),
         ([], {"standing": Standing(100, 100)}, "busy", "you have 100 unfinished jobs here"),
@@ -90,6 +91,7 @@ def test_a_bid_below_the_price_is_declined(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("tags", [[], [("bid", "x")], [("expiration", "0")]])
 def test_what_is_too_old_or_not_meant_for_us_gets_no_answer_however_wrong(tags: list[tuple[str, ...]]) -> None:
     assert considered(*tags, created_at=NOW - 86_401) == NotOurs("too old")
+    assert considered(*tags, created_at=NOW + 86_401) == NotOurs("too far ahead")
     assert considered(*tags, policy=Policy(open_jobs=False)) == NotOurs("open jobs are off")
 
 
@@ -123,3 +125,11 @@ def test_nothing_is_granted_above_the_ceiling_or_above_what_was_asked(ask: Ask, 
 def test_the_ceiling_itself_can_be_had() -> None:
     ask = Ask(fuel=CEILING.fuel, memory_bytes=CEILING.memory_bytes, wall_ms=CEILING.wall_ms)
     assert granted(ask, Policy(default=CEILING)) == CEILING
+
+
+def test_errors_are_counted_by_the_hour() -> None:
+    declines = Declines(Policy(declines_per_customer_max=2, declines_max=3))
+    hour = 3_600 * 1_000
+    assert [declines.afford("a", hour + n) for n in (0, 1, 2)] == [True, True, False]
+    assert [declines.afford("b", hour + n) for n in (3, 4)] == [True, False]  # all together
+    assert declines.afford("a", hour + 3_600)

@@ -77,5 +77,5 @@ def test_the_choice_is_fair_and_complete(queued_ids: set[JobId], running_ids: se
                 assert counts[left.request.customer] >= counts[served] - 1
     for key in CUSTOMERS:
         own = [j for j in sorted(queued, key=lambda j: j.born_at) if j.request.customer == key.public]
-        served = [i for i in chosen if everything[i].request.customer == key.public]
-        assert served == ids(*own)[: len(served)]
+        first = [i for i in chosen if everything[i].request.customer == key.public]
+        assert first == ids(*own)[: len(first)]
