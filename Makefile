@@ -28,6 +28,7 @@ test: ## everything that must be green
 	@$(MAKE) unit
 	@$(MAKE) sim
 	@$(MAKE) integration
+	@$(MAKE) hostile
 	@$(MAKE) e2e
 
 # ---------------------------------------------------------------- the parts of make test
@@ -50,8 +51,13 @@ sim: $(VENV)/.ready-dev ## the deterministic simulation, 300 seeds
 	@$(PYTEST) tests/sim
 
 .PHONY: torture
-torture: $(VENV)/.ready-dev ## the simulation, 10,000 seeds
+torture: $(VENV)/.ready-dev ## the simulation, 10,000 seeds; every hostile program, slow ones too
 	@$(BIN)/python -m tests.sim --seeds 0:10000
+	@HOSTILE_SLOW=1 $(PYTEST) tests/hostile
+
+.PHONY: hostile
+hostile: $(VENV)/.ready-dev ## programs that want to hurt the node, in the real sandbox
+	@$(PYTEST) tests/hostile
 
 .PHONY: integration
 integration: $(VENV)/.ready-dev $(RELAY_VENV)/.ready node ## real relays, real SQLite files, real child processes
