@@ -29,6 +29,7 @@ test: ## everything that must be green
 	@$(MAKE) sim
 	@$(MAKE) integration
 	@$(MAKE) hostile
+	@$(MAKE) golden
 	@$(MAKE) e2e
 
 # ---------------------------------------------------------------- the parts of make test
@@ -58,6 +59,14 @@ torture: $(VENV)/.ready-dev ## the simulation, 10,000 seeds; every hostile progr
 .PHONY: hostile
 hostile: $(VENV)/.ready-dev ## programs that want to hurt the node, in the real sandbox
 	@$(PYTEST) tests/hostile
+
+.PHONY: golden
+golden: $(VENV)/.ready-dev ## runs whose output, fuel and memory are written down
+	@$(PYTEST) tests/golden
+
+.PHONY: test-aarch64
+test-aarch64: $(VENV)/.ready-dev ## the same on an emulated aarch64 (Debian; skipped where it cannot be had)
+	@$(BIN)/python -m tests.golden.aarch64
 
 .PHONY: integration
 integration: $(VENV)/.ready-dev $(RELAY_VENV)/.ready node ## real relays, real SQLite files, real child processes
@@ -129,4 +138,4 @@ lock-check: $(VENV)/.ready-dev ## download every locked file for both architectu
 
 .PHONY: clean
 clean: ## remove what the other targets set up
-	rm -rf $(VENV) $(RELAY_VENV) .venv-lock $(NODE)/node_modules examples/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(RELAY_VENV) .venv-lock .aarch64 $(NODE)/node_modules examples/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
