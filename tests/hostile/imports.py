@@ -113,7 +113,8 @@ ROWS = (
               (instance $command (export "run" (func $run)))
               (export "wasi:cli/run@0.2.0" (instance $command)))""")
         ),
-        ends=ends(Outcome.INVALID_COMPONENT, Outcome.REFUSED_IMPORT, Outcome.TRAPPED),
+        ends=ends(Outcome.REFUSED_IMPORT),
+        words="get-root",
     ),
     Row(
         name="import-core",
