@@ -8,16 +8,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dvm.sandbox import SandboxLimits, ZygoteSandbox
 from dvm.sandbox.verdict import DETAIL_CHARACTERS
 from jobs.grant import Grant
-from jobs.outcome import Outcome, RunReport
+from jobs.outcome import Outcome, RunReport, Usage
 from tests.hostile.corpus import ROWS
 from tests.hostile.row import Row
 from tests.support.guests import guest
@@ -127,3 +129,35 @@ def test_the_corpus_is_large_and_has_no_two_rows_of_one_name() -> None:
 def test_the_corpus_meets_every_outcome_but_our_own_fault() -> None:
     certain = {outcome for row in ROWS if len(row.ends) == 1 for outcome in row.ends}
     assert certain == set(Outcome) - {Outcome.SANDBOX_FAILURE}
+
+
+def test_no_row_may_make_the_sandbox_fail() -> None:
+    with pytest.raises(ValueError, match="x: a guest"):
+        Row(name="x", what="", build=bytes, ends=frozenset({Outcome.SANDBOX_FAILURE, Outcome.TRAPPED}))
+
+
+@pytest.mark.parametrize(
+    "beyond", [{"fuel": 101}, {"memory_bytes": 101}, {"wall_ms": 101}, {"output": bytes(101)}, {"log": bytes(101)}]
+)
+def test_more_than_was_granted_is_seen(beyond: dict[str, Any]) -> None:
+    grant = Grant(fuel=100, memory_bytes=100, wall_ms=100, input_bytes=100, output_bytes=100, log_bytes=100)
+    usage = {"fuel": 100, "memory_bytes": 100, "wall_ms": 100}
+    streams = {"output": bytes(100), "log": bytes(100)}
+
+    def report(**changed: Any) -> RunReport:
+        used = Usage(**{name: changed.get(name, value) for name, value in usage.items()})
+        texts = {name: changed.get(name, value) for name, value in streams.items()}
+        return RunReport(Outcome.FINISHED, 0, texts["output"], texts["log"], used)
+
+    assert within(report(), grant)
+    assert not within(report(**beyond), grant)
+
+
+def test_a_left_over_process_is_seen() -> None:
+    with subprocess.Popen(["sleep", "60"]) as child:
+        try:
+            assert child.pid in children(os.getpid())
+            assert resident(child.pid) > 0
+        finally:
+            child.kill()
+    assert child.pid not in children(os.getpid())
