@@ -28,6 +28,8 @@ test: ## everything that must be green
 	@$(MAKE) unit
 	@$(MAKE) sim
 	@$(MAKE) integration
+	@$(MAKE) hostile
+	@$(MAKE) golden
 	@$(MAKE) e2e
 
 # ---------------------------------------------------------------- the parts of make test
@@ -50,8 +52,21 @@ sim: $(VENV)/.ready-dev ## the deterministic simulation, 300 seeds
 	@$(PYTEST) tests/sim
 
 .PHONY: torture
-torture: $(VENV)/.ready-dev ## the simulation, 10,000 seeds
+torture: $(VENV)/.ready-dev ## the simulation, 10,000 seeds; every hostile program, slow ones too
 	@$(BIN)/python -m tests.sim --seeds 0:10000
+	@HOSTILE_SLOW=1 $(PYTEST) tests/hostile
+
+.PHONY: hostile
+hostile: $(VENV)/.ready-dev ## programs that want to hurt the node, in the real sandbox
+	@$(PYTEST) tests/hostile
+
+.PHONY: golden
+golden: $(VENV)/.ready-dev ## runs whose output, fuel and memory are written down
+	@$(PYTEST) tests/golden
+
+.PHONY: test-aarch64
+test-aarch64: $(VENV)/.ready-dev ## the same on an emulated aarch64 (Debian; skipped where it cannot be had)
+	@$(BIN)/python -m tests.golden.aarch64
 
 .PHONY: integration
 integration: $(VENV)/.ready-dev $(RELAY_VENV)/.ready node ## real relays, real SQLite files, real child processes
@@ -123,4 +138,4 @@ lock-check: $(VENV)/.ready-dev ## download every locked file for both architectu
 
 .PHONY: clean
 clean: ## remove what the other targets set up
-	rm -rf $(VENV) $(RELAY_VENV) .venv-lock $(NODE)/node_modules examples/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(RELAY_VENV) .venv-lock .aarch64 $(NODE)/node_modules examples/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

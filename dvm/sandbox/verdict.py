@@ -8,6 +8,8 @@ from __future__ import annotations
 from jobs.outcome import Outcome
 
 DETAIL_CHARACTERS = 240
+_NOT_LINKED = "component imports "
+"""So begins what the engine says when an interface is granted, but has not the function that the component wants."""
 
 
 def sentence(text: str) -> str:
@@ -26,6 +28,8 @@ def cause(message: str) -> str:
 
 def judge(message: str, *, fuel_left: int, refused_memory: bool) -> tuple[Outcome, str]:
     """The outcome of a run that the engine ended with an error."""
+    if message.startswith(_NOT_LINKED):
+        return Outcome.REFUSED_IMPORT, sentence(f"the {message}")
     why = cause(message)
     if fuel_left == 0 and "fuel" in why:
         return Outcome.OUT_OF_FUEL, "the fuel granted is used up"

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from wasmtime import wat2wasm
 
+from tests.support.guests.binary import CORE_PREAMBLE, leb, section, utf8, vector, with_core_module
+
 _HERE = Path(__file__).parent
-_CORE_MODULE_SECTION = 1
 
 
 def names() -> tuple[str, ...]:
@@ -35,61 +36,37 @@ def guest(name: str, *, wasi: str = "0.2.0") -> bytes:
     return bytes(wat2wasm(text.replace("@0.2.0", f"@{wasi}")))
 
 
+def command(core: str) -> bytes:
+    """The core module `core`, whose text begins with `(core module $main`, as a command; see command.wat."""
+    return bytes(wat2wasm((_HERE / "command.wat").read_text().replace("\n  CORE\n", "\n" + core)))
+
+
+def bare(core: str) -> bytes:
+    """A command that imports nothing: the core module `$main` in the text `core` exports its "run"."""
+    return bytes(wat2wasm(BARE.replace("CORE", core)))
+
+
+BARE = """(component
+  CORE
+  (core instance $main (instantiate $main))
+  (func $run (result (result)) (canon lift (core func $main "run")))
+  (instance $command (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.0" (instance $command)))"""
+
+
 def compile_bomb(functions: int = 20_000, locals_each: int = 50_000) -> bytes:
     """A valid command of `8 * functions` bytes and a little, made to be slow to compile, not to run.
 
     With the default numbers about a minute of processor time; 2,000 functions take some four seconds.
     """
-    body = _vector([_leb(locals_each) + b"\x7e"]) + b"\x0b"
-    plain = _vector([]) + b"\x41\x00\x0b"
-    core = b"\0asm\1\0\0\0" + b"".join(
+    body = vector([leb(locals_each) + b"\x7e"]) + b"\x0b"
+    plain = vector([]) + b"\x41\x00\x0b"
+    core = CORE_PREAMBLE + b"".join(
         [
-            _section(1, _vector([b"\x60\0\0", b"\x60\0\1\x7f"])),
-            _section(3, _vector([b"\1"] + [b"\0"] * functions)),
-            _section(7, _vector([_name("run") + b"\0\0"])),
-            _section(10, _vector([_leb(len(plain)) + plain] + [_leb(len(body)) + body] * functions)),
+            section(1, vector([b"\x60\0\0", b"\x60\0\1\x7f"])),
+            section(3, vector([b"\1"] + [b"\0"] * functions)),
+            section(7, vector([utf8("run") + b"\0\0"])),
+            section(10, vector([leb(len(plain)) + plain] + [leb(len(body)) + body] * functions)),
         ]
     )
-    return _with_core_module(guest("run-plain"), core)
-
-
-def _with_core_module(component: bytes, core: bytes) -> bytes:
-    """`component` with `core` in the place of its only core module."""
-    parts, at = [component[:8]], 8
-    while at < len(component):
-        kind = component[at]
-        length, start = _read_leb(component, at + 1)
-        content = component[start : start + length]
-        parts.append(_section(kind, core if kind == _CORE_MODULE_SECTION else content))
-        at = start + length
-    return b"".join(parts)
-
-
-def _section(kind: int, content: bytes) -> bytes:
-    return bytes([kind]) + _leb(len(content)) + content
-
-
-def _vector(items: list[bytes]) -> bytes:
-    return _leb(len(items)) + b"".join(items)
-
-
-def _name(text: str) -> bytes:
-    return _leb(len(text)) + text.encode()
-
-
-def _leb(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def _read_leb(data: bytes, at: int) -> tuple[int, int]:
-    """The number at `at`, and where it ends."""
-    number = shift = 0
-    while data[at] & 0x80:
-        number |= (data[at] & 0x7F) << shift
-        shift, at = shift + 7, at + 1
-    return number | data[at] << shift, at + 1
+    return with_core_module(guest("run-plain"), core)

@@ -55,6 +55,22 @@ def test_numbered_causes() -> None:
     assert verdict.cause(message) == "second: with colon"
 
 
+def test_a_function_that_its_interface_does_not_have_is_a_refused_import() -> None:
+    message = (
+        "component imports instance `wasi:cli/stdin@0.2.0`, but a matching implementation was not found in the linker"
+        "\n\nCaused by:\n    0: instance export `get-root` has the wrong type\n"
+        "    1: function implementation is missing\n"
+    )
+    outcome, detail = verdict.judge(message, fuel_left=9, refused_memory=False)
+    assert outcome is Outcome.REFUSED_IMPORT
+    assert "wasi:cli/stdin@0.2.0" in detail
+    assert "get-root" in detail
+
+
+def test_a_guest_cannot_call_its_trap_a_refused_import() -> None:
+    assert judge("unreachable", name="\ncomponent imports instance")[0] is Outcome.TRAPPED
+
+
 @given(st.text(max_size=3000))
 def test_sentences_are_short_and_harmless(text: str) -> None:
     shown = verdict.sentence(text)

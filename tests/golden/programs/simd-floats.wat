@@ -1,0 +1,22 @@
+;; 128-bit vectors of floats, not-a-numbers among them.
+(core module $main
+  PRELUDE
+  (global $at (mut i32) (i32.const 256))
+  (func $v (param v128)
+    (v128.store (global.get $at) (local.get 0)) (global.set $at (i32.add (global.get $at) (i32.const 16))))
+  (func $both (param $a v128) (param $b v128)
+    (call $v (f32x4.add (local.get $a) (local.get $b))) (call $v (f32x4.div (local.get $a) (local.get $b)))
+    (call $v (f32x4.min (local.get $a) (local.get $b))) (call $v (f32x4.pmax (local.get $a) (local.get $b)))
+    (call $v (f32x4.sqrt (local.get $a))) (call $v (f32x4.nearest (local.get $a)))
+    (call $v (f64x2.mul (local.get $a) (local.get $b))) (call $v (f64x2.max (local.get $a) (local.get $b)))
+    (call $v (f64x2.pmin (local.get $a) (local.get $b))) (call $v (f64x2.sqrt (local.get $b)))
+    (call $v (f64x2.promote_low_f32x4 (local.get $a))) (call $v (f32x4.demote_f64x2_zero (local.get $b)))
+    (call $v (i32x4.trunc_sat_f32x4_s (local.get $a))) (call $v (i32x4.trunc_sat_f64x2_u_zero (local.get $b)))
+    (call $v (f32x4.convert_i32x4_u (local.get $a))) (call $v (f64x2.convert_low_i32x4_s (local.get $b)))
+    (call $v (f32x4.neg (local.get $a))) (call $v (f64x2.ceil (local.get $a))))
+  (func (export "run") (result i32)
+    (call $both (v128.const f32x4 nan -inf -0 1e38) (v128.const f32x4 1 inf 0 1e38))
+    (call $both (v128.const f32x4 -nan:0x200001 0 3.5 -2.5) (v128.const f32x4 nan:0x7fffff 0 -0 1e-40))
+    (call $both (v128.const f64x2 nan:0x4000000000001 -1) (v128.const f64x2 -inf 0x1p-1074))
+    (call $both (v128.const f64x2 0 1e308) (v128.const f64x2 inf 1e308))
+    (call $put (i32.const 256) (i32.sub (global.get $at) (i32.const 256))) (i32.const 0)))

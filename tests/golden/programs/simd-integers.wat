@@ -1,0 +1,23 @@
+;; 128-bit vectors of integers.
+(core module $main
+  PRELUDE
+  (global $at (mut i32) (i32.const 256))
+  (func $v (param v128)
+    (v128.store (global.get $at) (local.get 0)) (global.set $at (i32.add (global.get $at) (i32.const 16))))
+  (func $both (param $a v128) (param $b v128)
+    (call $v (i8x16.add_sat_s (local.get $a) (local.get $b))) (call $v (i8x16.sub_sat_u (local.get $a) (local.get $b)))
+    (call $v (i8x16.swizzle (local.get $a) (local.get $b))) (call $v (i8x16.avgr_u (local.get $a) (local.get $b)))
+    (call $v (i8x16.shuffle 0 17 2 19 4 21 6 23 31 30 29 28 3 2 1 0 (local.get $a) (local.get $b)))
+    (call $v (i16x8.q15mulr_sat_s (local.get $a) (local.get $b))) (call $v (i32x4.dot_i16x8_s (local.get $a) (local.get $b)))
+    (call $v (i8x16.narrow_i16x8_s (local.get $a) (local.get $b))) (call $v (i16x8.narrow_i32x4_u (local.get $a) (local.get $b)))
+    (call $v (i64x2.extmul_low_i32x4_u (local.get $a) (local.get $b))) (call $v (i64x2.mul (local.get $a) (local.get $b)))
+    (call $v (i8x16.popcnt (local.get $a))) (call $v (i16x8.extadd_pairwise_i8x16_s (local.get $a)))
+    (call $v (i64x2.abs (local.get $b))) (call $v (i8x16.shr_s (local.get $a) (i32.const 11)))
+    (call $v (i64x2.gt_s (local.get $a) (local.get $b)))
+    (call $v (v128.bitselect (local.get $a) (local.get $b) (i64x2.splat (i64.const 0x0ff0a5a5f00f5a5a))))
+    (call $v (i32x4.splat (i32.add (i8x16.bitmask (local.get $a)) (i32.shl (i64x2.all_true (local.get $b)) (i32.const 20))))))
+  (func (export "run") (result i32)
+    (call $both (v128.const i8x16 -128 127 0 1 2 3 4 5 250 251 16 15 14 17 200 100) (v128.const i8x16 -1 1 16 15 0 255 3 31 9 8 7 6 5 4 3 2))
+    (call $both (v128.const i16x8 -32768 -32768 32767 1 -2 3 1000 -1000) (v128.const i16x8 -32768 32767 -1 2 0 7 -777 90))
+    (call $both (v128.const i64x2 -9223372036854775808 81985529216486895) (v128.const i64x2 -9223372036854775808 -1))
+    (call $put (i32.const 256) (i32.sub (global.get $at) (i32.const 256))) (i32.const 0)))

@@ -1,0 +1,25 @@
+;; Tables of functions: grown, filled, copied, called through.
+(core module $main
+  PRELUDE
+  (type $op (func (param i64) (result i64)))
+  (table $t 4 40 funcref) (table $u 8 8 funcref)
+  (elem (table $t) (i32.const 0) func $inc $dbl $neg $sq) (elem $later func $sq $sq $inc) (elem declare func $neg)
+  (func $inc (type $op) (i64.add (local.get 0) (i64.const 1)))
+  (func $dbl (type $op) (i64.shl (local.get 0) (i64.const 1)))
+  (func $neg (type $op) (i64.sub (i64.const 0) (local.get 0)))
+  (func $sq (type $op) (i64.mul (local.get 0) (local.get 0)))
+  (func (export "run") (result i32)
+    (local $n i32) (local $x i64)
+    (i32.store (i32.const 300) (table.grow $t (ref.func $neg) (i32.const 20)))
+    (i32.store (i32.const 304) (table.grow $t (ref.func $neg) (i32.const 20)))
+    (table.init $t $later (i32.const 4) (i32.const 0) (i32.const 3))
+    (table.fill $u (i32.const 0) (ref.func $inc) (i32.const 8))
+    (table.copy $t $u (i32.const 8) (i32.const 2) (i32.const 5))
+    (table.copy $t $t (i32.const 1) (i32.const 0) (i32.const 10))
+    (local.set $x (i64.const 3))
+    (loop $l
+      (local.set $x (i64.xor (i64.rotl (local.get $x) (i64.const 9))
+        (call_indirect $t (type $op) (local.get $x) (i32.rem_u (local.get $n) (table.size $t)))))
+      (br_if $l (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 50000))))
+    (i64.store (i32.const 308) (local.get $x)) (i32.store (i32.const 316) (table.size $t))
+    (call $put (i32.const 300) (i32.const 20)) (i32.const 0)))
