@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -132,10 +133,11 @@ def test_nobody_answers_is_exit_code_4(relay: str, node: RunningNode) -> None:
 
 
 def test_no_relay_is_exit_code_5() -> None:
-    with local_relay() as gone:
-        pass
-    words = ("--relay", gone, "--local", "--component", ECHO, "--wait", "30")
-    assert "no relay took the request" in dvm("submit", *words, code=5).err
+    with socket.socket() as held:  # bound, so that nobody else serves there, and not listening
+        held.bind(("127.0.0.1", 0))
+        gone = f"ws://127.0.0.1:{held.getsockname()[1]}"
+        words = ("--relay", gone, "--local", "--component", ECHO, "--wait", "30")
+        assert "no relay took the request" in dvm("submit", *words, code=5).err
 
 
 @pytest.mark.parametrize(
