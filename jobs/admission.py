@@ -55,12 +55,11 @@ def consider(
         return NotOurs("open jobs are off")
     if isinstance(read, Malformed):
         return read
-    objection = _objection(read, policy, standing, now)
-    if objection is not None:
-        return Malformed(*objection, read.relays, read.addressed)
-    deadline = now + policy.patience_s
     grant = granted(read.ask, policy)
-    return Offer(quote(grant), grant, min(deadline, read.expiration or deadline))
+    deadline = now + policy.patience_s
+    offer = Offer(quote(grant), grant, min(deadline, read.expiration or deadline))
+    objection = _objection(read, offer, policy, standing, now)
+    return offer if objection is None else Malformed(*objection, read.relays, read.addressed)
 
 
 class Declines:
@@ -100,9 +99,11 @@ def granted(ask: Ask, policy: Policy) -> Grant:
     return wanted.meet(policy.ceiling)
 
 
-def _objection(request: JobRequest, policy: Policy, standing: Standing, now: int) -> tuple[str, str] | None:
-    grant = granted(request.ask, policy)
-    price = quote(grant)
+def _objection(
+    request: JobRequest, offer: Offer, policy: Policy, standing: Standing, now: int
+) -> tuple[str, str] | None:
+    """Why these terms cannot be had: a code and a sentence."""
+    grant, price = offer.grant, offer.price
     if request.expiration is not None and request.expiration <= now:
         return "expired", "the request had expired when it arrived; publish it again with a later expiration"
     if request.event.created_at > now + policy.future_s:
